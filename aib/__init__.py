@@ -1,0 +1,1 @@
+"""Information-bottleneck spatial attention, reproduced with intervals, verdicts and provenance."""

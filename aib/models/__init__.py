@@ -1,0 +1,15 @@
+"""Networks, and the modules a reader can lift into their own."""
+
+from aib.models.attention import AnchorQuantiser, Attention, IBSpatialAttention
+from aib.models.bottleneck import InformationBottleneck, Prediction, gaussian_kl
+from aib.models.registry import build
+
+__all__ = [
+    "AnchorQuantiser",
+    "Attention",
+    "IBSpatialAttention",
+    "InformationBottleneck",
+    "Prediction",
+    "build",
+    "gaussian_kl",
+]

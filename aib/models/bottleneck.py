@@ -1,0 +1,43 @@
+"""The variational information bottleneck on z (docs/method.md, steps 5 and 6)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aib.models.attention import Attention, gaussian_sample
+
+
+class Prediction(NamedTuple):
+    """Output of every model: logits (S_z * S_a, N, classes) and what the objective needs.
+
+    A part that the model does not have is None. The latent tensors are (S_a * N, K).
+    """
+
+    logits: Tensor
+    latent_mean: Tensor | None = None
+    latent_std: Tensor | None = None
+    attention: Attention | None = None
+
+
+class InformationBottleneck(nn.Module):
+    """Encode (N, features) to z ~ N(mean, std^2) of K dimensions; std = softplus(raw - 5)."""
+
+    def __init__(self, features: int, latent: int) -> None:
+        super().__init__()
+        self.encode = nn.Linear(features, 2 * latent)
+
+    def forward(
+        self, features: Tensor, samples: int = 1, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (z, mean, std); z is (samples*N, K), sample by sample."""
+        mean, raw = self.encode(features).chunk(2, dim=1)
+        std = functional.softplus(raw - 5)
+        return gaussian_sample(mean, std, samples, noise), mean, std
+
+
+def gaussian_kl(mean: Tensor, std: Tensor) -> Tensor:
+    """KL(N(mean, std^2) || N(0, 1)) in nats: summed over K, averaged over the batch. Scalar."""
+    each = 0.5 * (mean.square() + std.square() - 1) - torch.log(std)
+    return each.sum(dim=1).mean()

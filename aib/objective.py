@@ -1,0 +1,57 @@
+"""The loss in bits, and the two quantities of the bottleneck (docs/method.md, The objective)."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from aib.models import Prediction, gaussian_kl
+from aib.params import Objective
+
+BITS = 1 / math.log(2)  # bits in a nat
+
+
+class Losses(NamedTuple):
+    """Scalars of one batch; a term that the model does not have is zero."""
+
+    total: Tensor
+    cross_entropy: Tensor  # bits an image
+    penalty: Tensor  # KL with the scale that is trained, bits an image
+    rate: Tensor  # KL with the scale that is sampled: upper bound on I(Z; X, A), bits an image
+    codebook: Tensor
+    commitment: Tensor
+
+
+def rate(prediction: Prediction) -> Tensor:
+    """KL of the encoder in use from N(0, 1), bits an image."""
+    if prediction.latent_mean is None:
+        return prediction.logits.new_zeros(())
+    return gaussian_kl(prediction.latent_mean, prediction.latent_std) * BITS
+
+
+def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Losses:
+    """Evaluate the objective on one prediction with labels (N,).
+
+    total = cross-entropy + beta * kl_factor * penalty + lambda_g * codebook + lambda_c * commitment.
+    "released" puts exp(std) where the KL has the scale; "stated" uses std (facts.md #1). The last
+    two terms are not in bits (facts.md #3). Logits of several samples are averaged first.
+    """
+    logits = prediction.logits.mean(dim=0)
+    cross_entropy = functional.cross_entropy(logits, labels) * BITS
+    zero = logits.new_zeros(())
+    rate_bits = rate(prediction)
+    penalty = rate_bits
+    if objective.kl_scale == "released" and prediction.latent_mean is not None:
+        penalty = gaussian_kl(prediction.latent_mean, torch.exp(prediction.latent_std)) * BITS
+    attention = prediction.attention
+    codebook = attention.codebook_loss if attention else zero
+    commitment = attention.commitment_loss if attention else zero
+    total = (
+        cross_entropy
+        + objective.beta * objective.kl_factor * penalty
+        + objective.codebook_weight * codebook
+        + objective.commitment_weight * commitment
+    )
+    return Losses(total, cross_entropy, penalty, rate_bits, codebook, commitment)

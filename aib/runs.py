@@ -1,0 +1,220 @@
+"""What a run is: one frozen object, its key, and the runs a study asks for."""
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aib.params import (
+    Augmentation,
+    Dataset,
+    Evaluation,
+    Model,
+    Normalisation,
+    Objective,
+    Optimiser,
+    ParameterError,
+    Parameters,
+    Protocol,
+    Schedule,
+    Strict,
+    Study,
+    VGGNetwork,
+    check,
+    nearest,
+    set_dotted,
+)
+from aib.params import FILES as PARAMETER_FILES
+
+SCHEMA = 1  # of the run record; raise it when a reader of old records would go wrong
+
+
+class Names(Strict):
+    """Under which names params/ knows the parts of a run; not part of the key."""
+
+    dataset: str
+    model: str
+    protocol: str
+    scale: str
+
+
+class Training(Strict):
+    """Sizes and numerics of the optimisation."""
+
+    epochs: int
+    batch_size: int
+    train_subset: int | None
+    precision: str
+    compile: bool
+
+
+class RunSpec(Strict):
+    """dataset x model x protocol x scale x overrides x seed, all resolved to values.
+
+    Two specs that compute the same thing have the same key, whatever names led to them.
+    """
+
+    names: Names
+    dataset: Dataset
+    model: Model
+    network: VGGNetwork
+    objective: Objective
+    optimiser: Optimiser
+    schedule: Schedule
+    training: Training
+    augmentation: Augmentation
+    normalisation: Normalisation | None  # None: the dataset's own statistics
+    initialisation: str
+    evaluation: Evaluation
+    map_sample: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """First 12 hex digits of SHA-256 of the canonical JSON without seed and names."""
+        content = self.model_dump(mode="json", exclude={"seed", "names"})
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        """Where the record lies, below results/runs."""
+        return Path(self.names.dataset, self.names.model, self.key, f"seed-{self.seed}")
+
+
+PARAMETER_FILES["run"] = RunSpec
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm (or one value of an ablation) on one dataset, with its runs in order of seed."""
+
+    dataset: str
+    arm: str
+    runs: tuple[RunSpec, ...]
+    ablation: str | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One comparison of two cells; `family` is the set that Holm's correction runs over."""
+
+    dataset: str
+    treatment: str
+    control: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All the runs and all the questions of one study."""
+
+    name: str
+    study: Study
+    cells: tuple[Cell, ...]
+    questions: tuple[Question, ...]
+
+    @property
+    def runs(self) -> list[RunSpec]:
+        """Every run once, though several cells may share it."""
+        return list({run.folder: run for cell in self.cells for run in cell.runs}.values())
+
+    def cell(self, dataset: str, arm: str) -> Cell:
+        """The cell of that arm on that dataset."""
+        return next(c for c in self.cells if (c.dataset, c.arm) == (dataset, arm))
+
+
+def resolve(
+    parameters: Parameters, names: Names, overrides: dict[str, Any], seed: int, where: str
+) -> RunSpec:
+    """Put the parts together and apply `overrides` (dotted keys of the spec) last."""
+    protocol = parameters.protocols[names.protocol]
+    scale = parameters.scales[names.scale]
+    model = parameters.models[names.model]
+    if model.family not in scale.networks:
+        raise ParameterError(
+            f"params/scales.yaml: {names.scale}.networks: no family '{model.family}', which "
+            f"model '{names.model}' needs; {nearest(model.family, set(scale.networks))}"
+        )
+    content = {
+        "names": names,
+        "dataset": parameters.datasets[names.dataset],
+        "model": model,
+        "network": scale.networks[model.family],
+        "training": {
+            "epochs": scale.epochs,
+            "batch_size": protocol.batch_size,
+            "train_subset": scale.train_subset,
+            "precision": protocol.precision,
+            "compile": protocol.compile,
+        },
+        "normalisation": parameters.normalisations.get(protocol.normalisation),
+        "map_sample": scale.map_sample,
+        "seed": seed,
+    }
+    shared = ("objective", "optimiser", "schedule", "augmentation", "initialisation", "evaluation")
+    tree = json.loads(json.dumps(content | {k: getattr(protocol, k) for k in shared}, default=_dump))
+    for key, value in protocol.per_model.get(names.model, {}).items():
+        here = f"params/protocols.yaml: {names.protocol}.per_model.{names.model}"
+        set_dotted(tree, key, value, here)
+    for key, value in overrides.items():
+        set_dotted(tree, key, value, where)
+    return check("run", tree, where)
+
+
+def _dump(model: Strict) -> dict:
+    return model.model_dump(mode="json")
+
+
+def plan(parameters: Parameters, study_name: str) -> Plan:
+    """The grid of a study: arms x datasets x seeds, then the ablations."""
+    if study_name not in parameters.studies:
+        raise ParameterError(
+            f"params/studies: no study '{study_name}'; "
+            + nearest(study_name, set(parameters.studies))
+        )
+    study = parameters.studies[study_name]
+    file = f"params/studies/{study_name}.yaml"
+
+    def cell(dataset: str, arm_name: str, **ablation: Any) -> Cell:
+        arm = study.arms[arm_name]
+        protocol = arm.protocol or study.protocol
+        names = Names(dataset=dataset, model=arm.model, protocol=protocol, scale=study.scale)
+        overrides, seeds, label, where = arm.overrides, study.seeds, arm_name, f"arms.{arm_name}"
+        if ablation:
+            parameter = study.ablations[ablation["ablation"]].parameter
+            overrides = overrides | {parameter: ablation["value"]}
+            seeds = study.ablations[ablation["ablation"]].seeds or seeds
+            label = f"{arm_name} [{parameter.rsplit('.', 1)[-1]}={ablation['value']}]"
+            where = f"ablations.{ablation['ablation']}"
+        runs = tuple(
+            resolve(parameters, names, overrides, seed, f"{file}: {where}") for seed in seeds
+        )
+        return Cell(dataset, label, runs, **ablation)
+
+    cells, questions = [], []
+    for dataset in study.datasets:
+        cells += [cell(dataset, arm) for arm in study.arms]
+        questions += [
+            Question(dataset, c.treatment, c.control, c.family) for c in study.contrasts
+        ]
+    for dataset, (name, ablation) in itertools.product(study.datasets, study.ablations.items()):
+        default = next(c for c in cells if (c.dataset, c.arm) == (dataset, ablation.arm))
+        for value in ablation.values:
+            varied = cell(dataset, ablation.arm, ablation=name, value=value)
+            cells.append(varied)
+            if varied.runs[0].key != default.runs[0].key:
+                questions.append(Question(dataset, varied.arm, ablation.arm, "ablation"))
+    return Plan(study_name, study, tuple(cells), tuple(questions))
+
+
+def read_spec(path: Path) -> RunSpec:
+    """Read a spec.json (its "spec" part) back; `ParameterError` when it is not one."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ParameterError(f"{path}: not a run's spec: {error}") from None
+    return check("run", content.get("spec", {}), str(path))
