@@ -34,7 +34,8 @@ def rate(prediction: Prediction) -> Tensor:
 def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Losses:
     """Evaluate the objective on one prediction with labels (N,).
 
-    total = cross-entropy + beta * kl_factor * penalty + lambda_g * codebook + lambda_c * commitment.
+    total = cross-entropy + beta * kl_factor * penalty
+            + lambda_g * codebook + lambda_c * commitment.
     "released" puts exp(std) where the KL has the scale; "stated" uses std (facts.md #1). The last
     two terms are not in bits (facts.md #3). Logits of several samples are averaged first.
     """

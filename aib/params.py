@@ -7,7 +7,6 @@ name.
 """
 
 import difflib
-import functools
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -53,7 +52,7 @@ class Normalisation(Strict):
 
 
 class ClutterDataset(Strict):
-    """Handwritten digits among fragments of other digits, with the digit's mask (`data.clutter`)."""
+    """Handwritten digits among fragments of others, with the digit's mask (`data.clutter`)."""
 
     kind: Literal["clutter"]
     image_size: Positive = 32
@@ -61,10 +60,21 @@ class ClutterDataset(Strict):
     validation: Positive
     test: Positive
     distractors: NonNegative = Field(description="fragments of other digits an image")
-    contrast: int = Field(ge=1, le=255, description="least brightness of digit and fragments")
+    fragment: int = Field(ge=2, le=7, description="side of a fragment; a source digit has 8 pixels")
+    digit_sizes: tuple[Positive, Positive] = Field(
+        description="smallest and largest side of a digit on the canvas, in pixels"
+    )
+    contrast: int = Field(ge=1, le=255, description="brightness above the background's")
     texture: int = Field(ge=0, le=255, description="amplitude of the background texture")
     generator_seed: NonNegative = 0
     horizontal_flip: bool = Field(description="does a mirrored image keep its label?")
+
+    @model_validator(mode="after")
+    def _digits_fit(self) -> Self:
+        smallest, largest = self.digit_sizes
+        if not 8 <= smallest <= largest <= self.image_size:
+            raise ValueError("'digit_sizes' must rise, from 8 to image_size at most")
+        return self
 
     @property
     def has_masks(self) -> bool:
@@ -218,7 +228,7 @@ class Protocol(Strict):
     batch_size: Positive
     augmentation: Augmentation
     normalisation: str = Field(description="'own', or a name in normalisations.yaml")
-    initialisation: Literal["released-vgg", "xavier"]
+    initialisation: Literal["released-vgg", "pytorch"]
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     compile: bool = False
     evaluation: Evaluation
@@ -343,7 +353,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; `ParameterError` names the file and the line of a mistake."""
     try:
-        return yaml.load(path.read_text(), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(path.read_text(), Loader=_UniqueKeyLoader)
     except FileNotFoundError:
         raise ParameterError(f"{path}: no such file; run in the project's folder") from None
     except ParameterError as error:
@@ -362,28 +372,19 @@ def nearest(name: str, valid: list[str] | set[str]) -> str:
     return f"nearest: '{close[0]}'" if close else "valid: " + ", ".join(sorted(map(str, valid)))
 
 
-@functools.cache
-def adapter(kind: str) -> TypeAdapter:
-    """The validator of one file of params/."""
-    return TypeAdapter(FILES[kind])
-
-
-def schema(kind: str) -> dict:
-    """The JSON schema of one file of params/, draft 2020-12."""
-    return adapter(kind).json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-
-
-def check(kind: str, data: Any, where: str) -> Any:
-    """Validate `data` as a file of that kind; the error names `where`, key, found and nearest."""
+def check(shape: Any, data: Any, where: str) -> Any:
+    """Validate `data` as the type `shape`; the error names `where`, key, found and nearest."""
+    adapter = TypeAdapter(shape)
     try:
         # Through JSON, so that lists become tuples while numbers and texts stay strict.
-        return adapter(kind).validate_json(json.dumps(data))
+        return adapter.validate_json(json.dumps(data))
     except ValidationError as error:
-        raise ParameterError(f"{where}: {_explain(error, schema(kind))}") from None
+        raise ParameterError(f"{where}: {_explain(error, adapter.json_schema())}") from None
 
 
 def _explain(error: ValidationError, json_schema: dict) -> str:
-    first = error.errors()[0]
+    # A misspelt key also makes the right one missing; the misspelling is what helps.
+    first = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")[0]
     path = [part for part in first["loc"] if part not in ("[key]",)]
     key = ".".join(str(part) for part in path)
     found = json.dumps(first["input"], default=str)
@@ -396,9 +397,8 @@ def _explain(error: ValidationError, json_schema: dict) -> str:
         return f"{key}: {found} is not one of them; {nearest(first['input'], valid)}"
     if first["type"] == "union_tag_invalid":
         valid = first["ctx"]["expected_tags"].replace("'", "").split(", ")
-        return f"{key}: no {first['ctx']['discriminator']} '{first['ctx']['tag']}'; " + nearest(
-            first["ctx"]["tag"], valid
-        )
+        field, tag = first["ctx"]["discriminator"].strip("'"), first["ctx"]["tag"]
+        return f"{key}: no {field} '{tag}'; {nearest(tag, valid)}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "float_type" and isinstance(first["input"], str):
         message += " (YAML wants a point: 1.0e-4)"
@@ -431,23 +431,23 @@ def load(root: Path) -> Parameters:
     """Read and cross-check the folder `root`/params."""
     folder = root / "params"
     content = {
-        kind: check(kind, read_yaml(path := folder / f"{kind}.yaml"), str(path.relative_to(root)))
-        for kind in FILES
+        kind: check(shape, read_yaml(folder / f"{kind}.yaml"), f"params/{kind}.yaml")
+        for kind, shape in FILES.items()
         if kind not in ("study", "protocols")
     }
-    content["protocols"] = _load_protocols(folder / "protocols.yaml", root)
+    content["protocols"] = _load_protocols(folder / "protocols.yaml")
     paths = sorted((folder / "studies").glob("*.yaml"))
     content["studies"] = {
-        path.stem: check("study", read_yaml(path), str(path.relative_to(root))) for path in paths
+        path.stem: check(Study, read_yaml(path), f"params/studies/{path.name}") for path in paths
     }
     parameters = Parameters.model_construct(**content)
     _cross_check(parameters)
     return parameters
 
 
-def _load_protocols(path: Path, root: Path) -> dict[str, Protocol]:
+def _load_protocols(path: Path) -> dict[str, Protocol]:
     """Resolve `extends`: a protocol may name another and say only what differs, in dotted keys."""
-    where = str(path.relative_to(root))
+    where = f"params/{path.name}"
     raw, resolved = read_yaml(path), {}
     for name, entry in (raw or {}).items():
         entry = dict(entry)
@@ -464,7 +464,7 @@ def _load_protocols(path: Path, root: Path) -> dict[str, Protocol]:
                 set_dotted(base, key, value, f"{where}: {name}.changes")
             entry = base
         resolved[name] = entry
-    return check("protocols", resolved, where)
+    return check(FILES["protocols"], resolved, where)
 
 
 def set_dotted(tree: dict, key: str, value: Any, where: str) -> None:
@@ -526,7 +526,9 @@ def write_schemas(root: Path) -> list[Path]:
     folder = root / "params" / "schema"
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for kind in FILES:
+    for kind, shape in FILES.items():
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+        schema |= TypeAdapter(shape).json_schema()
         paths.append(folder / f"{kind}.json")
-        paths[-1].write_text(json.dumps(schema(kind), indent=2) + "\n")
+        paths[-1].write_text(json.dumps(schema, indent=2) + "\n")
     return paths

@@ -17,7 +17,6 @@ from aib.params import (
     Optimiser,
     ParameterError,
     Parameters,
-    Protocol,
     Schedule,
     Strict,
     Study,
@@ -26,7 +25,6 @@ from aib.params import (
     nearest,
     set_dotted,
 )
-from aib.params import FILES as PARAMETER_FILES
 
 SCHEMA = 1  # of the run record; raise it when a reader of old records would go wrong
 
@@ -48,6 +46,11 @@ class Training(Strict):
     train_subset: int | None
     precision: str
     compile: bool
+
+
+# Where an archive lies changes nothing: its checksum is in the key.
+_NOT_IN_KEY = {"seed": True, "names": True}
+_NOT_IN_KEY |= {"dataset": {"addresses": True, "bytes": True, "unpacked_limit": True}}
 
 
 class RunSpec(Strict):
@@ -73,8 +76,8 @@ class RunSpec(Strict):
 
     @property
     def key(self) -> str:
-        """First 12 hex digits of SHA-256 of the canonical JSON without seed and names."""
-        content = self.model_dump(mode="json", exclude={"seed", "names"})
+        """First 12 hex digits of SHA-256 of the canonical JSON, without what changes no result."""
+        content = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -82,9 +85,6 @@ class RunSpec(Strict):
     def folder(self) -> Path:
         """Where the record lies, below results/runs."""
         return Path(self.names.dataset, self.names.model, self.key, f"seed-{self.seed}")
-
-
-PARAMETER_FILES["run"] = RunSpec
 
 
 @dataclass(frozen=True)
@@ -156,13 +156,15 @@ def resolve(
         "seed": seed,
     }
     shared = ("objective", "optimiser", "schedule", "augmentation", "initialisation", "evaluation")
-    tree = json.loads(json.dumps(content | {k: getattr(protocol, k) for k in shared}, default=_dump))
+    tree = json.loads(
+        json.dumps(content | {k: getattr(protocol, k) for k in shared}, default=_dump)
+    )
     for key, value in protocol.per_model.get(names.model, {}).items():
         here = f"params/protocols.yaml: {names.protocol}.per_model.{names.model}"
         set_dotted(tree, key, value, here)
     for key, value in overrides.items():
         set_dotted(tree, key, value, where)
-    return check("run", tree, where)
+    return check(RunSpec, tree, where)
 
 
 def _dump(model: Strict) -> dict:
@@ -198,9 +200,7 @@ def plan(parameters: Parameters, study_name: str) -> Plan:
     cells, questions = [], []
     for dataset in study.datasets:
         cells += [cell(dataset, arm) for arm in study.arms]
-        questions += [
-            Question(dataset, c.treatment, c.control, c.family) for c in study.contrasts
-        ]
+        questions += [Question(dataset, c.treatment, c.control, c.family) for c in study.contrasts]
     for dataset, (name, ablation) in itertools.product(study.datasets, study.ablations.items()):
         default = next(c for c in cells if (c.dataset, c.arm) == (dataset, ablation.arm))
         for value in ablation.values:
@@ -217,4 +217,4 @@ def read_spec(path: Path) -> RunSpec:
         content = json.loads(path.read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise ParameterError(f"{path}: not a run's spec: {error}") from None
-    return check("run", content.get("spec", {}), str(path))
+    return check(RunSpec, content.get("spec", {}), str(path))

@@ -101,6 +101,4 @@ class IBSpatialAttention(nn.Module):
             quantised, codebook_loss, commitment_loss = self.quantiser(attention)
         features = stack(features, samples)
         modulated = features + features * quantised
-        return modulated, Attention(
-            mean, std, attention, quantised, codebook_loss, commitment_loss
-        )
+        return modulated, Attention(mean, std, attention, quantised, codebook_loss, commitment_loss)

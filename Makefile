@@ -1,0 +1,42 @@
+# Thin: every target is one of the project's own commands in the project's own environment.
+PYTHON ?= python3
+CORES ?= all
+STUDY ?= quick
+RUN = . .venv/bin/activate &&
+SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --quiet host reason --config study=$(STUDY)
+
+.PHONY: help reproduce resume test lint report-check clean-environment
+
+help:  ## what make can do
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+
+reproduce: .venv/ready  ## set up, run STUDY (quick) with all cores, compare with the reference
+	$(SNAKEMAKE)
+	$(RUN) aib compare $(STUDY) $(if $(STRICT),--strict)
+
+resume: .venv/ready  ## after any kill: unlock, finish what was begun, compare
+	$(SNAKEMAKE) --unlock
+	$(SNAKEMAKE) --rerun-incomplete
+	$(RUN) aib compare $(STUDY)
+
+pull: .venv/ready  ## fetch finished runs from the DVC remote; nothing is trained again
+	$(RUN) dvc pull
+	$(SNAKEMAKE) --touch
+	$(SNAKEMAKE)
+
+test: .venv/ready  ## set up and run the tests
+	$(RUN) pytest
+
+lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
+	$(RUN) ruff check . && ruff format --check .
+	$(RUN) snakefmt --check Snakefile workflow && snakemake --lint
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "error: Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 1; }
+	@echo "setting up .venv (6 GB, with CUDA; about half a minute on a fast line)"
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet uv
+	.venv/bin/uv pip sync --quiet --require-hashes requirements.lock
+	.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

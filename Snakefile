@@ -1,0 +1,29 @@
+# From a claim to evidence: data -> runs -> evaluation -> report, for one study of params/studies/.
+#
+#   snakemake --cores 2                             study quick
+#   snakemake --cores 2 --config study=cifar10-smoke
+#
+# Keys of --config: study, device (auto, cpu, cuda), trainings_per_gpu, allow_mixed_code.
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+container: "docker://python:3.11-slim"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/tracking.smk"
+
+
+# The runs stand here by name: the committed reports exist in a clean clone, the runs do not.
+rule all:
+    default_target: True
+    input:
+        rules.runs.input,
+        rules.report.output,
+        rules.track.output,

@@ -1,0 +1,255 @@
+"""`aib …`: the command line, a thin layer over the package."""
+
+import errno
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aib.errors import AibError
+
+RESULTS = Path("results")
+REPORTS = Path("reports")
+
+app = typer.Typer(
+    help="Information-bottleneck spatial attention, reproduced.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+params_app = typer.Typer(help="Look at and check the parameters in params/.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch, prepare and verify datasets.", no_args_is_help=True)
+app.add_typer(params_app, name="params")
+app.add_typer(data_app, name="data")
+
+StudyName = Annotated[str, typer.Argument(help="a file of params/studies/, without .yaml")]
+DatasetName = Annotated[str, typer.Argument(help="a dataset of params/datasets.yaml")]
+
+
+def main() -> None:
+    """Run the command line; what the user can act on is one line and exit status 1."""
+    try:
+        app()
+    except AibError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(
+            f"error: the disk is full ({error.filename or 'while writing'}); make room and run "
+            "again: finished runs are safe, and a stopped one goes on from its checkpoint"
+        )
+
+
+def _plan(study: str):
+    from aib.params import load
+    from aib.runs import plan
+
+    return plan(load(Path.cwd()), study)
+
+
+def _dataset(name: str):
+    from aib.params import ParameterError, load, nearest
+
+    datasets = load(Path.cwd()).datasets
+    if name not in datasets:
+        raise ParameterError(
+            f"params/datasets.yaml: no dataset '{name}'; {nearest(name, set(datasets))}"
+        )
+    return datasets[name]
+
+
+# ---------------------------------------------------------------- params
+
+
+@params_app.command("check")
+def params_check() -> None:
+    """Validate all of params/."""
+    from aib.params import load
+
+    parameters = load(Path.cwd())
+    for study in parameters.studies:
+        _plan(study)
+    print(f"params/: {len(parameters.studies)} studies, all sound")
+
+
+@params_app.command("show")
+def params_show(study: StudyName) -> None:
+    """Print the resolved grid of a study: arms, seeds, keys, contrasts."""
+    from aib.status import grid
+
+    grid(_plan(study))
+
+
+@params_app.command("schema")
+def params_schema() -> None:
+    """Write params/schema/*.json from the typed models."""
+    from aib.params import write_schemas
+
+    for path in write_schemas(Path.cwd()):
+        print(path.relative_to(Path.cwd()))
+
+
+# ---------------------------------------------------------------- data
+
+
+@data_app.command("fetch")
+def data_fetch(name: DatasetName) -> None:
+    """Download a dataset's archive, from AIB_MIRROR or its addresses; resumes and verifies."""
+    from aib.data.sources import fetch
+
+    dataset = _dataset(name)
+    if dataset.kind != "archive":
+        raise AibError(f"dataset '{name}' needs no download; run: aib data prepare {name}")
+    print(fetch(dataset, RESULTS / "downloads" / name))
+
+
+@data_app.command("prepare")
+def data_prepare(name: DatasetName) -> None:
+    """Decode a dataset once into arrays and a manifest."""
+    from aib.data.datasets import prepare
+
+    dataset = _dataset(name)
+    archive = None
+    if dataset.kind == "archive":
+        archive = RESULTS / "downloads" / name / dataset.file
+    prepare(name, dataset, archive, RESULTS / "data" / name)
+
+
+@data_app.command("verify")
+def data_verify(name: DatasetName) -> None:
+    """Hash a prepared dataset again and compare with its manifest."""
+    from aib.data.datasets import verify
+
+    _dataset(name)
+    verify(RESULTS / "data" / name)
+    print(f"{name}: as its manifest says")
+
+
+# ---------------------------------------------------------------- runs
+
+
+@app.command()
+def train(
+    study: StudyName,
+    run: Annotated[str, typer.Argument(help="dataset/model/key/seed-N, as `aib status` lists it")],
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    checkpoint_seconds: Annotated[float, typer.Option(help="time between checkpoints")] = 60.0,
+    trainings_per_gpu: Annotated[int, typer.Option(help="trainings that may share a GPU")] = 1,
+) -> None:
+    """Train one run; go on from its checkpoint if there is one."""
+    import os
+
+    from aib.gpus import claimed_gpu, visible_gpus
+    from aib.params import ParameterError, nearest
+
+    specs = {str(spec.folder): spec for spec in _plan(study).runs}
+    if run not in specs:
+        raise ParameterError(f"study '{study}' has no run '{run}'; {nearest(run, set(specs))}")
+    with claimed_gpu(visible_gpus() if device != "cpu" else [], trainings_per_gpu) as gpu:
+        if gpu is not None:  # before torch looks
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        from aib.data.datasets import load
+        from aib.provenance import code_hash
+        from aib.training.run import train as train_run
+
+        spec = specs[run]
+        data = load(RESULTS / "data" / spec.names.dataset)
+        folder = RESULTS / "runs" / run
+        code = code_hash("aib.training.run")
+        train_run(spec, data, folder, code, device, checkpoint_seconds)
+
+
+@app.command()
+def localise(
+    run: Annotated[Path, typer.Argument(help="folder of a finished run")],
+    data: Annotated[Path, typer.Argument(help="folder of its prepared dataset")],
+) -> None:
+    """Compare a run's attention maps with the masks of its dataset."""
+    from aib.evaluation.localisation import localise as localise_run
+    from aib.record import read
+
+    localise_run(read(run), data)
+
+
+@app.command()
+def status(
+    study: StudyName = "quick",
+    watch: Annotated[bool, typer.Option("--watch", help="refresh until all is done")] = False,
+) -> None:
+    """Show every run of a study: done, running, failed, waiting."""
+    from aib.status import show
+
+    plan = _plan(study)
+    while show(plan, RESULTS, clear=watch) and watch:
+        time.sleep(2)
+
+
+# ---------------------------------------------------------------- reports
+
+
+@app.command()
+def report(
+    study: StudyName = "quick",
+    allow_mixed_code: Annotated[
+        bool, typer.Option("--allow-mixed-code", help="report runs of different code together")
+    ] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="report what is there")
+    ] = False,
+) -> None:
+    """Write reports/STUDY from the records."""
+    from aib.params import load
+    from aib.reporting.collect import collect
+    from aib.reporting.page import write_report
+    from aib.reporting.summary import headline_lines
+
+    results = collect(
+        _plan(study), RESULTS, allow_mixed_code=allow_mixed_code, allow_missing=allow_missing
+    )
+    summary = write_report(results, REPORTS / study, load(Path.cwd()).published)
+    print("\n".join([*headline_lines(summary), str(REPORTS / study / "index.html")]))
+
+
+@app.command()
+def compare(
+    study: StudyName = "quick",
+    strict: Annotated[bool, typer.Option("--strict", help="exit 1 when different")] = False,
+) -> None:
+    """Compare a finished study with its committed reference: identical, same or different."""
+    from aib.record import read_json
+    from aib.reporting.reference import compare as compare_with
+    from aib.reporting.summary import headline_lines
+
+    folder = REPORTS / study
+    summary = read_json(folder / "summary.json")
+    outcome = compare_with(summary, read_json(folder / "reference.json"))
+    print("\n".join([*headline_lines(summary), *outcome.lines]))
+    print(f"report: {folder / 'index.html'}")
+    if strict and outcome.outcome == "different":
+        sys.exit(1)
+
+
+@app.command()
+def accept(study: StudyName = "quick") -> None:
+    """Make the finished study the reference that later ones are compared with."""
+    from aib.record import read_json, write_json
+    from aib.reporting.reference import make_reference
+
+    folder = REPORTS / study
+    write_json(folder / "reference.json", make_reference(read_json(folder / "summary.json")))
+    print(folder / "reference.json")
+
+
+@app.command()
+def track(study: StudyName = "quick") -> None:
+    """Import a study's finished runs into MLflow (mlflow.db, or MLFLOW_TRACKING_URI)."""
+    from aib.tracking import import_study
+
+    print(import_study(_plan(study), RESULTS, REPORTS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Predict a split with every way of sampling; accuracy, cross-entropy, rate and relevance."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aib.data.loader import Loader
+from aib.models import Prediction
+from aib.objective import BITS, rate
+
+BATCH = 100  # images; of no consequence for the result beyond rounding
+
+
+class Figures(NamedTuple):
+    """One split under one way of sampling; the last three in bits an image."""
+
+    accuracy: float
+    cross_entropy: float
+    rate: float
+    relevance: float
+
+
+def class_log_probabilities(logits: Tensor, average: str) -> Tensor:
+    """Merge samples: (S, N, classes) logits to (N, classes) log-probabilities.
+
+    "logits" averages logits as the release does, "probabilities" as Deep VIB does (facts.md #24).
+    """
+    if average == "logits":
+        return functional.log_softmax(logits.mean(dim=0), dim=1)
+    return torch.logsumexp(functional.log_softmax(logits, dim=2), dim=0) - math.log(len(logits))
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, loader: Loader, samples: int | str, average: str
+) -> tuple[Tensor, Tensor]:
+    """Return log-probabilities (N, classes) and the mean rate (scalar, bits) of a whole split.
+
+    The model is put into evaluation mode and left there.
+    """
+    model.eval()
+    log_probabilities, rates = [], []
+    for images, _ in loader.evaluation_batches(BATCH):
+        prediction: Prediction = model(images, 0 if samples == "mean" else int(samples))
+        log_probabilities.append(class_log_probabilities(prediction.logits.float(), average))
+        rates.append(rate(prediction).float() * len(images))
+    return torch.cat(log_probabilities), torch.stack(rates).sum() / len(loader)
+
+
+def score(log_probabilities: Tensor, rate_bits: Tensor, labels: Tensor) -> Figures:
+    """The figures of a predicted split. Relevance is H(Y) minus cross-entropy."""
+    cross_entropy = float(functional.nll_loss(log_probabilities, labels)) * BITS
+    accuracy = int((log_probabilities.argmax(dim=1) == labels).sum()) / len(labels)
+    shares = torch.bincount(labels).float() / len(labels)
+    entropy = float(-(shares * shares.clamp_min(1e-12).log()).sum()) * BITS
+    return Figures(accuracy, cross_entropy, float(rate_bits), entropy - cross_entropy)

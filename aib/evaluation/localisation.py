@@ -1,0 +1,86 @@
+"""Does the map show the object? Attention maps against masks; NumPy and SciPy only.
+
+Every figure is a mean over images. A map cell counts for all pixels it covers (nearest
+neighbour). The loss does not fix the map's polarity, so the polarity is chosen on validation and
+the figures are given before and after that choice.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from aib.data.datasets import load
+from aib.errors import AibError
+from aib.record import ATTENTION, LOCALISATION, Record, write_json
+
+
+def upsample(maps: np.ndarray, size: int) -> np.ndarray:
+    """Nearest-neighbour enlargement of square maps: (N, h, w) -> (N, size, size)."""
+    index = (np.arange(size) * maps.shape[1]) // size
+    return maps[:, index[:, None], index[None, :]]
+
+
+def figures(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
+    """Score maps (N, H, W), not negative, against binary masks (N, H, W), one object an image.
+
+    auroc: probability that a pixel of the object scores higher than one outside, ties half.
+    energy: share of the map's sum inside the mask. pointing: probability that the highest pixel,
+    or one of those that tie for it, lies in the mask.
+    """
+    flat = maps.reshape(len(maps), -1).astype(np.float64)
+    inside = masks.reshape(len(masks), -1).astype(bool)
+    positive = inside.sum(axis=1)
+    negative = inside.shape[1] - positive
+    if (positive == 0).any() or (negative == 0).any():
+        raise AibError("a mask covers nothing or everything; prepare the data again")
+    rank_sum = (rankdata(flat, axis=1) * inside).sum(axis=1)
+    auroc = (rank_sum - positive * (positive + 1) / 2) / (positive * negative)
+    energy = (flat * inside).sum(axis=1) / flat.sum(axis=1).clip(min=1e-12)
+    highest = flat == flat.max(axis=1, keepdims=True)
+    pointing = (highest & inside).sum(axis=1) / highest.sum(axis=1)
+    means = {"auroc": auroc, "energy": energy, "pointing": pointing}
+    return {name: float(values.mean()) for name, values in means.items()}
+
+
+def centred_gaussian(size: int) -> np.ndarray:
+    """The centre-bias control: a Gaussian of standard deviation size/4, (size, size)."""
+    axis = np.arange(size) - (size - 1) / 2
+    bell = np.exp(-(axis**2) / (2 * (size / 4) ** 2))
+    return np.outer(bell, bell)
+
+
+def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
+    """Score one run's mean maps, with polarity and controls; writes localisation.json.
+
+    A run that diverged gets null.
+
+    Raises `AibError` when the run kept no maps or the data has no masks.
+    """
+    if not run.completed:
+        write_json(run.folder / LOCALISATION, None)
+        return None
+    data = load(data_folder)
+    if data.test.masks is None:
+        raise AibError(f"{data_folder}: this data has no masks to compare maps with")
+    if not run.attention:
+        raise AibError(f"{run.folder / ATTENTION}: missing; this model has no attention map")
+    result: dict[str, Any] = {}
+    splits = {}
+    for split in ("validation", "test"):
+        means = run.attention[f"{split}_mean"]
+        masks = np.asarray(getattr(data, split).masks[: len(means)])
+        splits[split] = upsample(means, masks.shape[1]), masks
+        result[split] = figures(*splits[split])
+    maps, masks = splits["test"]
+    shows_object = result["validation"]["auroc"] >= 0.5
+    result["polarity"] = "object" if shows_object else "background"
+    result["test_chosen_polarity"] = figures(maps if shows_object else 1 - maps, masks)
+    gaussian = np.broadcast_to(centred_gaussian(masks.shape[1]), masks.shape)
+    result["controls"] = {
+        "uniform": figures(np.ones(masks.shape), masks),
+        "gaussian": figures(gaussian, masks),
+    }
+    write_json(run.folder / LOCALISATION, result)
+    return result

@@ -1,0 +1,60 @@
+"""The attention maps that a run keeps."""
+
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from aib.data.datasets import PreparedData
+from aib.data.loader import Loader
+from aib.evaluation.accuracy import BATCH
+from aib.generators import derived_seed
+
+GALLERY = 12  # images
+
+
+@torch.no_grad()
+def attention_arrays(
+    model: nn.Module, loaders: dict[str, Loader], data: PreparedData, sample: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Mean maps (n, h, w) of the first `sample` images of validation and test, and a gallery.
+
+    The gallery holds the first 12 test images with mask (if the data has masks), mean map, one
+    sampled map and its quantised form; it makes the file self-contained.
+    """
+    model.eval()
+    arrays = {}
+    for split in ("validation", "test"):
+        batches = islice(loaders[split].evaluation_batches(BATCH), -(-sample // BATCH))
+        means = [model(images, 0).attention.mean.float().cpu() for images, _ in batches]
+        arrays[f"{split}_mean"] = torch.cat(means)[:sample].squeeze(1).numpy()
+    images, _ = next(iter(loaders["test"].evaluation_batches(GALLERY)))
+    device = images.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(derived_seed(seed, "gallery"))
+        attention = model(images, 1).attention
+    arrays["gallery_images"] = np.array(data.test.images[:GALLERY])
+    if data.test.masks is not None:
+        arrays["gallery_masks"] = np.array(data.test.masks[:GALLERY])
+    for name in ("mean", "map", "quantised"):
+        key = "gallery_sample" if name == "map" else f"gallery_{name}"
+        arrays[key] = getattr(attention, name).float().squeeze(1).cpu().numpy()
+    return arrays
+
+
+@torch.no_grad()
+def anchor_usage(model: nn.Module, maps: np.ndarray) -> dict[str, Any] | None:
+    """Values of the anchors and the share of the pixels of `maps` that each is nearest to."""
+    quantiser = model.attention.quantiser
+    if quantiser is None:
+        return None
+    scores = torch.from_numpy(maps).to(quantiser.anchors.device)
+    counts = torch.bincount(
+        quantiser.nearest(scores).flatten(), minlength=len(quantiser.anchors)
+    ).float()
+    return {
+        "values": quantiser.anchors.tolist(),
+        "usage": (counts / counts.sum()).tolist(),
+    }

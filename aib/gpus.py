@@ -1,0 +1,43 @@
+"""Which GPUs there are, and one for each training. Needs no torch, so that asking is quick."""
+
+import contextlib
+import fcntl
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def visible_gpus() -> list[str]:
+    """Names for CUDA_VISIBLE_DEVICES: what it says already, else the NVIDIA devices in /dev."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip()]
+    numbers = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
+    return sorted((match[1] for match in numbers if match), key=int)
+
+
+@contextlib.contextmanager
+def claimed_gpu(gpus: list[str], per_gpu: int = 1) -> Iterator[str | None]:
+    """Hold one of `gpus`, at most `per_gpu` processes on each, and yield its name; wait for it.
+
+    Snakemake counts GPUs but does not say which one a job has, so the processes agree through
+    file locks, which the operating system frees when a process ends. No GPUs: yields None.
+    """
+    if not gpus:
+        yield None
+        return
+    folder = Path(tempfile.gettempdir(), f"aib-gpus-{os.getuid()}")
+    folder.mkdir(exist_ok=True)
+    while True:
+        for slot, gpu in ((slot, gpu) for slot in range(per_gpu) for gpu in gpus):
+            with (folder / f"{gpu}.{slot}".replace("/", "_")).open("w") as stream:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield gpu
+                return
+        time.sleep(1)

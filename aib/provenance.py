@@ -1,0 +1,115 @@
+"""Which code, which environment: what a record must say about its origin."""
+
+import ast
+import functools
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "aib"
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow")
+
+
+@functools.cache
+def code_hash(entry: str) -> str:
+    """12 hex digits over every module of this package that `entry` imports, however deep.
+
+    The hash runs over syntax trees without docstrings, so comments, docstrings and layout do not
+    count and any statement does.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(import_closure(entry)):
+        tree = _without_docstrings(ast.parse(_module_path(name).read_text()))
+        digest.update(f"{name}\n{json.dumps(_plain(tree))}\n".encode())
+    return digest.hexdigest()[:12]
+
+
+def import_closure(entry: str) -> set[str]:
+    """Names of the package's modules that importing `entry` can reach, `entry` included."""
+    found, waiting = set(), [entry]
+    while waiting:
+        name = waiting.pop()
+        if name in found or _module_path(name) is None:
+            continue
+        found.add(name)
+        waiting += [name.rsplit(".", 1)[0]] if "." in name else []
+        for node in ast.walk(ast.parse(_module_path(name).read_text())):
+            if isinstance(node, ast.Import):
+                waiting += [a.name for a in node.names if a.name.split(".")[0] == PACKAGE]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
+                waiting += [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+    return found
+
+
+def _module_path(name: str) -> Path | None:
+    root = Path(__file__).parent.parent
+    for path in (
+        root / Path(*name.split(".")) / "__init__.py",
+        root / f"{'/'.join(name.split('.'))}.py",
+    ):
+        if path.exists():
+            return path
+    return None
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:]
+    return tree
+
+
+def _plain(node: Any) -> Any:
+    """A syntax tree as plain lists. Empty fields are left out: newer Pythons add some."""
+    if isinstance(node, ast.AST):
+        fields = [(name, _plain(value)) for name, value in ast.iter_fields(node)]
+        return [type(node).__name__, *((n, v) for n, v in fields if v not in (None, []))]
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    return node if isinstance(node, str | int | float | bool | None) else repr(node)
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """Commit and dirty flag; the pipeline's own reports and dvc.lock do not count as dirt.
+
+    Both are None outside a Git checkout.
+    """
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        dirty = git("status", "--porcelain", "--", ".", ":!reports", ":!dvc.lock") != ""
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": commit, "dirty": dirty}
+
+
+def environment() -> dict[str, Any]:
+    """Python, libraries, operating system and processor; the device is added by the trainer."""
+    return {
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

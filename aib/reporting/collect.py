@@ -1,0 +1,179 @@
+"""The records of a study, read and checked before anything is computed from them."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aib.errors import AibError
+from aib.record import RESULT, Record, read
+from aib.runs import Cell, Plan, RunSpec
+
+
+@dataclass(frozen=True, eq=False)
+class CellResults:
+    """One cell of the plan with its records, in the declared order of seeds."""
+
+    cell: Cell
+    completed: tuple[Record, ...]
+    diverged: tuple[Record, ...]
+    missing: tuple[RunSpec, ...]
+
+    @property
+    def dataset(self) -> str:
+        return self.cell.dataset
+
+    @property
+    def arm(self) -> str:
+        """The arm's name; for an ablation the varied value is part of it."""
+        return self.cell.arm
+
+    @property
+    def spec(self) -> RunSpec:
+        """What all runs of the cell share; only its seed differs from run to run."""
+        return self.cell.runs[0]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the completed runs."""
+        return [record.result["seed"] for record in self.completed]
+
+    @property
+    def model(self) -> str:
+        return self.spec.names.model
+
+    def values(self, metric: str) -> np.ndarray:
+        """One headline test figure a completed run; accuracy and error in per cent."""
+        return np.array([headline(record, metric) for record in self.completed])
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """All records of a study, cell by cell."""
+
+    plan: Plan
+    cells: tuple[CellResults, ...]
+    mixed_code: bool
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return self.plan.study.datasets
+
+    @property
+    def confidence(self) -> float:
+        return 1 - self.plan.study.alpha
+
+    def cell(self, dataset: str, arm: str) -> CellResults:
+        """The cell of that arm on that dataset."""
+        return next(c for c in self.cells if (c.dataset, c.arm) == (dataset, arm))
+
+    def arms(self, dataset: str) -> list[CellResults]:
+        """The declared arms on a dataset, ablations left out."""
+        return [c for c in self.cells if c.dataset == dataset and c.cell.ablation is None]
+
+    def distinct(self, dataset: str) -> list[CellResults]:
+        """The arms, then the values of ablations that are not an arm's own."""
+        arms = self.arms(dataset)
+        own = {arm.spec.key for arm in arms}
+        varied = [c for c in self.cells if c.dataset == dataset and c.cell.ablation is not None]
+        return arms + [cell for cell in varied if cell.spec.key not in own]
+
+    def ablation(self, dataset: str, name: str) -> list[tuple[Any, CellResults]]:
+        """An ablation's values and cells; the study's own value brings all runs of its arm."""
+        arm = self.cell(dataset, self.plan.study.ablations[name].arm)
+        return [
+            (cell.cell.value, arm if cell.spec.key == arm.spec.key else cell)
+            for cell in self.cells
+            if (cell.dataset, cell.cell.ablation) == (dataset, name)
+        ]
+
+    @cached_property
+    def runs(self) -> list[tuple[Record, list[CellResults]]]:
+        """Every record once, with the cells that it belongs to."""
+        found: dict[Path, tuple[Record, list[CellResults]]] = {}
+        for cell in self.cells:
+            for record in (*cell.completed, *cell.diverged):
+                found.setdefault(record.folder, (record, []))[1].append(cell)
+        return list(found.values())
+
+
+def headline(record: Record, metric: str) -> float:
+    """A test figure of the kept weights in the run's first evaluation mode, the one that counts.
+
+    `accuracy` and `error` are in per cent, `cross_entropy`, `rate` and `relevance` in bits.
+    """
+    figures = record.result["evaluation"][record.result["headline"]]["test"]
+    if metric == "error":
+        return 100 - 100 * figures["accuracy"]
+    return 100 * figures["accuracy"] if metric == "accuracy" else figures[metric]
+
+
+def optimism(record: Record) -> float:
+    """What choosing the epoch on the test set would add: best minus last accuracy, in points."""
+    figures = record.result["figures"]
+    return 100 * (figures["best_test"]["test_accuracy"] - figures["last"]["test_accuracy"])
+
+
+def collect(
+    plan: Plan, results_root: Path, allow_mixed_code: bool = False, allow_missing: bool = False
+) -> StudyResults:
+    """Read every run of the plan below results_root/runs; refuse what must not be pooled."""
+    folders = {run.folder: results_root / "runs" / run.folder for run in plan.runs}
+    records = {
+        place: _read(folder, run)
+        for run, (place, folder) in zip(plan.runs, folders.items(), strict=True)
+        if (folder / RESULT).exists()
+    }
+    missing = [folder for place, folder in folders.items() if place not in records]
+    if missing and not (allow_missing and records):
+        raise AibError(
+            f"{len(missing)} of the {len(folders)} runs of study '{plan.name}' are missing, first "
+            f"{missing[0]}; run `snakemake --cores all --config study={plan.name}` to make them"
+        )
+    codes = Counter(record.result["code_hash"] for record in records.values())
+    if len(codes) > 1 and not allow_mixed_code:
+        raise AibError(
+            f"runs of study '{plan.name}' come from {len(codes)} versions of the code "
+            f"({_counts(codes)}); run the pipeline again, or report them together with "
+            "--allow-mixed-code"
+        )
+    for dataset in plan.study.datasets:
+        digests = Counter(
+            record.result["data_digest"]
+            for record in records.values()
+            if record.result["names"]["dataset"] == dataset
+        )
+        if len(digests) > 1:
+            raise AibError(
+                f"runs of study '{plan.name}' saw {len(digests)} versions of dataset '{dataset}' "
+                f"({_counts(digests)}); delete the older ones and run the pipeline again"
+            )
+    cells = tuple(_cell(cell, records) for cell in plan.cells)
+    return StudyResults(plan, cells, mixed_code=len(codes) > 1)
+
+
+def _read(folder: Path, run: RunSpec) -> Record:
+    record = read(folder)
+    if (record.result["key"], record.result["seed"]) != (run.key, run.seed):
+        raise AibError(
+            f"{folder / RESULT}: holds spec {record.result['key']} seed {record.result['seed']}, "
+            f"not {run.key} seed {run.seed}; delete the folder and run the pipeline again"
+        )
+    return record
+
+
+def _counts(counter: Counter) -> str:
+    return ", ".join(f"{name[:19]}: {n} runs" for name, n in sorted(counter.items()))
+
+
+def _cell(cell: Cell, records: dict[Path, Record]) -> CellResults:
+    found = [records[run.folder] for run in cell.runs if run.folder in records]
+    return CellResults(
+        cell,
+        completed=tuple(record for record in found if record.completed),
+        diverged=tuple(record for record in found if not record.completed),
+        missing=tuple(run for run in cell.runs if run.folder not in records),
+    )

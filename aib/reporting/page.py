@@ -1,0 +1,337 @@
+"""The report: one page that opens offline, its tables as CSV, its figures, its numbers as JSON."""
+
+import base64
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from aib.params import PublishedValue
+from aib.record import write_json
+from aib.reporting import figures, tables
+from aib.reporting.collect import CellResults, StudyResults, headline, optimism
+from aib.reporting.summary import summarise
+
+SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
+SWITCHES = (
+    *("model", "objective", "optimiser", "schedule", "training", "augmentation"),
+    *("normalisation", "initialisation", "evaluation", "network"),
+)
+WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent within the margin",
+    "undecided": "undecided",
+}
+BAR = 220  # width of the small interval bars, in their own units
+
+
+def write_report(
+    results: StudyResults, folder: Path, published: Sequence[PublishedValue] = ()
+) -> dict[str, Any]:
+    """Write index.html, tables/, figures/ and summary.json below `folder`; return the summary."""
+    for old in (*folder.glob("tables/*.csv"), *folder.glob("figures/*.[sp][vn]g")):
+        old.unlink()
+    summary = summarise(results)
+    rows = tables.make_tables(results, published)
+    tables.write_tables(rows, folder / "tables")
+    drawn = figures.make_figures(results)
+    titles = _point_titles(results)
+    paths = [figures.save(figure, folder / "figures", titles) for figure in drawn]
+    write_json(folder / "summary.json", summary)
+    page = (
+        _environment(results)
+        .get_template("page.html.j2")
+        .render(
+            **_context(results, summary, rows),
+            figures=[
+                {"drawn": figure, "path": f"figures/{path.name}", "inline": _inline(figure, path)}
+                for figure, path in zip(drawn, paths, strict=True)
+            ],
+        )
+    )
+    (folder / "index.html").write_text(page)
+    return summary
+
+
+# ---------------------------------------------------------------- what the template is given
+
+
+def _context(results: StudyResults, summary: dict, rows: dict[str, list]) -> dict[str, Any]:
+    study = results.plan.study
+    return {
+        "results": results,
+        "study": study,
+        "summary": summary,
+        "tables": rows,
+        "lede": lede(summary["verdicts"]),
+        "verdicts": [
+            {"row": row, "bar": _bar(row, summary["verdicts"]), **sentence(row, study.alpha)}
+            for row in summary["verdicts"]
+        ],
+        "switches": {dataset: _switches(results.arms(dataset)) for dataset in results.datasets},
+        "classes": {dataset: _classes(rows, dataset) for dataset in results.datasets},
+        "groups": _groups(results),
+        "rules": sorted({cell.spec.evaluation.select for cell in results.cells}),
+        "modes": sorted({str(cell.spec.evaluation.samples[0]) for cell in results.cells}),
+        "averages": sorted({cell.spec.evaluation.average for cell in results.cells}),
+        "failures": tables.failure_rows(results),
+    }
+
+
+def lede(rows: list[dict[str, Any]]) -> str:
+    """One honest sentence over the main family (over all contrasts if none is main)."""
+    main = [row for row in rows if row["family"] == "main"] or rows
+    if not main:
+        return "This study declares no contrast: it describes its arms and decides nothing."
+    counts = Counter(row["verdict"] for row in main)
+    if counts["undecided"] == len(main):
+        which = (
+            "The one declared contrast is" if len(main) == 1 else f"All {len(main)} contrasts are"
+        )
+        return f"{which} undecided: these runs neither support the hypothesis nor refute it."
+    found = [f"{words} in {counts[word]}" for word, words in WORDS.items() if counts[word]]
+    listed = found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+    text = (
+        f"Of {len(main)} contrasts declared for the main question, the first-named arm is {listed}."
+    )
+    if counts["undecided"]:
+        text += " What is undecided is no finding of “no effect”: the runs do not suffice."
+    return text
+
+
+def sentence(row: dict[str, Any], alpha: float) -> dict[str, str]:
+    """A contrast in plain words: the claim, the numbers it rests on, and what follows."""
+    treatment, control, margin = row["treatment"], row["control"], points(row["margin"])
+    if row["low"] is None:
+        return {"claim": f"{treatment} against {control}.", "found": "", "rest": row["reason"]}
+    found = (
+        f"{signed(row['difference'])} points of test accuracy, {100 * (1 - alpha):g} % interval "
+        f"{signed(row['low'])} to {signed(row['high'])}."
+    )
+    if row["verdict"] == "equivalent":
+        claim, rest = f"{treatment} and {control} differ by less than the margin of {margin}.", ""
+    elif row["verdict"] == "undecided":
+        claim = f"Whether {treatment} differs from {control} stays open."
+        several = row["family_size"] > 1
+        corrected = f" once corrected over {row['family_size']} contrasts" if several else ""
+        needed = f"About {row['seeds_needed']}" if row["seeds_needed"] else "More than 1000"
+        rest = (
+            f"Neither told from zero{corrected} nor shown to lie within the margin. {needed} seeds "
+            "an arm would decide it with a power of 80 %."
+        )
+    else:
+        claim = f"{treatment} is {row['verdict']} than {control}."
+        beyond = min(abs(row["low"]), abs(row["high"])) >= row["margin"]
+        rest = (
+            f"All of the interval lies beyond the margin of {margin}."
+            if beyond
+            else f"Whether the difference exceeds the margin of {margin} is not settled."
+        )
+    return {"claim": claim, "found": found, "rest": rest}
+
+
+def points(value: float) -> str:
+    """Percentage points with their unit."""
+    return "1 point" if value == 1 else f"{value:g} points"
+
+
+def _bar(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, float] | None:
+    """Places on the small bar beside a verdict; all bars of the page have one scale."""
+    if row["low"] is None:
+        return None
+    reach = max(abs(r.get(k) or 0) for r in rows for k in ("low", "high", "margin")) * 1.05
+    places = {k: row[k] for k in ("low", "high", "difference")} | {"left": -row["margin"]}
+    places |= {"right": row["margin"], "zero": 0}
+    return {k: round(BAR * (v / reach + 1) / 2, 1) for k, v in places.items()}
+
+
+def _switches(cells: list[CellResults]) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Each switch with its values over the arms; equal neighbours are joined, with their count."""
+    flat = [_flatten(cell.spec.model_dump(mode="json", include=set(SWITCHES))) for cell in cells]
+    names = dict.fromkeys(name for values in flat for name in values)
+    joined = {
+        name: [
+            (text, len(list(group)))
+            for text, group in groupby(values.get(name, "—") for values in flat)
+        ]
+        for name in sorted(names, key=lambda name: SWITCHES.index(name.split(".")[0]))
+    }
+    return list(joined.items())
+
+
+def _flatten(content: dict[str, Any], name: str = "") -> dict[str, str]:
+    """Dotted keys to text; a list of tables becomes one line each."""
+    flat: dict[str, str] = {}
+    for key, value in content.items():
+        full = f"{name}.{key}" if name else key
+        if isinstance(value, dict):
+            flat |= _flatten(value, full)
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            flat |= {
+                f"{full}.{i}": ", ".join(f"{k} {_text(v)}" for k, v in item.items())
+                for i, item in enumerate(value, 1)
+            }
+        else:
+            flat[full] = ", ".join(map(_text, value)) if isinstance(value, list) else _text(value)
+    return flat
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _classes(rows: dict[str, list], dataset: str) -> dict[str, dict[str, float]]:
+    """Class to arm to mean test error."""
+    found: dict[str, dict[str, float]] = {}
+    for row in rows.get("per_class", []):
+        if row["dataset"] == dataset:
+            found.setdefault(row["class"], {})[row["arm"]] = row["test_error_mean"]
+    return found
+
+
+def _groups(results: StudyResults) -> list[dict[str, Any]]:
+    """The runs by spec, with what the runs of a spec share."""
+    groups: dict[str, dict[str, Any]] = {}
+    for record, cells in results.runs:
+        anchor = figures.run_anchor(record)
+        group = groups.setdefault(anchor.rsplit("-", 1)[0], {"cell": cells[0], "rows": []})
+        group["arms"] = list(dict.fromkeys([*group.get("arms", []), *(c.arm for c in cells)]))
+        group["rows"].append({"anchor": anchor, "record": record})
+    return [{"anchor": anchor, **group} for anchor, group in groups.items()]
+
+
+# ---------------------------------------------------------------- links, titles, inline figures
+
+
+def group_anchor(cell: CellResults) -> str:
+    """The id of the rows of a cell's runs in the page."""
+    return f"{cell.dataset}-{cell.model}-{cell.spec.key}"
+
+
+def runs_title(cell: CellResults) -> str:
+    """Which runs a number rests on, for hovering."""
+    if not cell.completed:
+        return f"{cell.arm}: no run finished"
+    result = cell.completed[0].result
+    codes = " and ".join(sorted({record.result["code_hash"] for record in cell.completed}))
+    seeds = ", ".join(map(str, cell.seeds))
+    return (
+        f"{cell.arm} on {cell.dataset}: {len(cell.completed)} runs of spec {cell.spec.key}, "
+        f"seeds {seeds}; code {codes}; data {short(result['data_digest'])}"
+    )
+
+
+def short(digest: str) -> str:
+    """The first twelve digits of a digest, without the name of its algorithm."""
+    return digest.rsplit(":", 1)[-1][:12]
+
+
+def _point_titles(results: StudyResults) -> dict[str, str]:
+    return {
+        figures.run_anchor(record): (
+            f"{' = '.join(cell.arm for cell in cells)}, seed {record.result['seed']}: test error "
+            f"{headline(record, 'error'):.2f} %, spec {record.result['key']}, "
+            f"code {record.result['code_hash']}, data {short(record.result['data_digest'])}"
+        )
+        for record, cells in results.runs
+        if record.completed
+    }
+
+
+def _inline(drawn: figures.Drawn, path: Path) -> Markup:
+    """A figure as part of the page; ids get a prefix, since the page holds several figures."""
+    label = Markup.escape(f"{drawn.title}. {drawn.caption}")
+    if drawn.is_photograph:
+        data = base64.b64encode(path.read_bytes()).decode()
+        return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(Markup(data), label)
+    text = path.read_text()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r'\bid="', f'id="{drawn.name}-', text)
+    text = re.sub(r'(xlink:href="|url\()#', rf"\1#{drawn.name}-", text)
+    text = text.replace(f'"{figures.PAGE}#', '"#')
+    # The size gives way to the page's; the view box keeps the proportions.
+    text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", text, count=1)
+    text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", text, count=1)
+    return Markup(text.replace("<svg ", f'<svg role="group" aria-label="{label}" ', 1))
+
+
+# ---------------------------------------------------------------- numbers as text
+
+
+def _environment(results: StudyResults) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("aib.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "signed": signed,
+        "fixed": fixed,
+        "p": p_value,
+        "short": short,
+        "points": points,
+        "duration": duration,
+        "mebibytes": lambda n: "—" if n is None else f"{n / 2**20:.0f} MiB",
+    }
+    environment.globals |= {
+        "symbols": SYMBOLS,
+        "bar_width": BAR,
+        "colour": figures.colour,
+        "cell": results.cell,
+        "group_anchor": group_anchor,
+        "runs_title": runs_title,
+        "between": between,
+        "headline": headline,
+        "optimism": optimism,
+    }
+    return environment
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed count of digits and a true minus sign; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return "—"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """Like `fixed`, the plus sign written too."""
+    text = fixed(value, digits)
+    return f"+{text}" if text[0].isdigit() else text
+
+
+def between(row: dict[str, Any], low: str, high: str, digits: int = 2) -> str:
+    """An interval in brackets; nothing where there is none."""
+    if row.get(low) is None or not math.isfinite(row[low]):
+        return ""
+    return f"[{fixed(row[low], digits)}, {fixed(row[high], digits)}]"
+
+
+def p_value(value: float | None) -> str:
+    """A p value with three digits."""
+    if value is None or not math.isfinite(value):
+        return "—"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as hours, minutes and seconds, the two largest."""
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, seconds = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

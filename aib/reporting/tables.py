@@ -1,0 +1,289 @@
+"""Every table of the report as rows, and as CSV."""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aib.params import PublishedValue
+from aib.record import Record
+from aib.reporting.collect import CellResults, StudyResults, headline, optimism
+from aib.reporting.summary import (
+    cell_summary,
+    contrast_rows,
+    correct,
+    shared_seeds,
+    spread,
+)
+from aib.statistics import mcnemar, prediction_interval
+
+Row = dict[str, Any]
+HISTORY = (
+    *("epoch", "learning_rate", "loss", "cross_entropy", "rate", "train_accuracy"),
+    *("validation_accuracy", "validation_rate"),
+    *("test_accuracy", "test_cross_entropy", "test_rate", "test_relevance"),
+)
+LOCALISATION = ("auroc", "energy", "pointing")
+# A prediction interval reaching further than this many margins to a side reproduces anything.
+WIDEST = 5
+
+
+def make_tables(
+    results: StudyResults, published: Sequence[PublishedValue] = ()
+) -> dict[str, list[Row]]:
+    """All tables that apply to the study, by name."""
+    tables = {
+        "runs": [run_row(record, cells) for record, cells in results.runs],
+        "arms": [
+            _identity(cell) | _flat(cell_summary(results, cell))
+            for dataset in results.datasets
+            for cell in results.distinct(dataset)
+        ],
+        "contrasts": contrast_rows(results),
+        "ablations": list(_ablation_rows(results)),
+        "localisation": list(_localisation_rows(results)),
+        "optimism": list(_optimism_rows(results)),
+        "per_class": list(_class_rows(results)),
+        "mcnemar": list(_mcnemar_rows(results)),
+        "published": published_rows(results, published),
+        "failures": failure_rows(results),
+        "history": list(_history_rows(results)),
+    }
+    return {name: rows for name, rows in tables.items() if rows}
+
+
+def write_tables(tables: dict[str, list[Row]], folder: Path) -> None:
+    """Write each table as folder/NAME.csv; columns in order of first use, six digits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        with (folder / f"{name}.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({k: _cell_text(v) for k, v in row.items()} for row in rows)
+
+
+def _cell_text(value: Any) -> Any:
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return "" if value is None else value
+
+
+def _flat(content: Row) -> Row:
+    """Nested dicts as one level; the separate seeds are left to the table of runs."""
+    flat = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            nested = {k: v for k, v in value.items() if not isinstance(v, dict)}
+            flat |= {f"{key}_{inner}": v for inner, v in nested.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _identity(cell: CellResults) -> Row:
+    return {
+        "dataset": cell.dataset,
+        "arm": cell.arm,
+        "model": cell.model,
+        "protocol": cell.spec.names.protocol,
+    }
+
+
+def _run_identity(record: Record, cells: list[CellResults]) -> Row:
+    result = record.result
+    return {
+        "dataset": result["names"]["dataset"],
+        "arms": [cell.arm for cell in cells],
+        "key": result["key"],
+        "seed": result["seed"],
+    }
+
+
+def run_row(record: Record, cells: list[CellResults]) -> Row:
+    """One run with everything its record states in numbers."""
+    result = record.result
+    row = _run_identity(record, cells) | {"status": result["status"]}
+    if record.completed:
+        row |= {
+            "test_error": headline(record, "error"),
+            "selected": result["selected"],
+            "headline": result["headline"],
+        }
+        for choice, figures in result["figures"].items():
+            row |= {f"{choice}_{k}": v for k, v in figures.items()}
+        for mode, splits in result["evaluation"].items():
+            for split, figures in splits.items():
+                row |= {f"evaluation_{mode}_{split}_{k}": v for k, v in figures.items()}
+        row["parameters"] = result["parameters"]
+    row |= {f"cost_{k}": v for k, v in result["cost"].items()}
+    hashes = {k: result.get(k) for k in ("code_hash", "data_digest", "weights_sha256")}
+    return row | hashes
+
+
+def _ablation_rows(results: StudyResults) -> Iterable[Row]:
+    verdicts = {(row["dataset"], row["treatment"]): row for row in contrast_rows(results)}
+    for dataset in results.datasets:
+        for name, ablation in results.plan.study.ablations.items():
+            for value, cell in results.ablation(dataset, name):
+                own = cell.arm == ablation.arm  # else its name holds the value
+                judged = {} if own else verdicts[dataset, cell.arm]
+                yield {
+                    "dataset": dataset,
+                    "ablation": name,
+                    "arm": ablation.arm,
+                    "parameter": ablation.parameter,
+                    "value": value,
+                    "own_value": own,
+                    **_flat(cell_summary(results, cell)),
+                    **{
+                        k: judged.get(k) for k in ("difference", "low", "high", "p_holm", "verdict")
+                    },
+                }
+
+
+def _localisation_rows(results: StudyResults) -> Iterable[Row]:
+    """Every seed apart, then the controls, which depend on the masks alone."""
+    controls: dict[tuple[str, str], Row] = {}
+    for record, cells in results.runs:
+        found = record.completed and record.localisation
+        if not found:
+            continue
+        row = _run_identity(record, cells)
+        row |= {metric: found["test"][metric] for metric in LOCALISATION}
+        row["polarity"] = found["polarity"]
+        row |= {f"chosen_{m}": found["test_chosen_polarity"][m] for m in LOCALISATION}
+        yield row
+        for name, figures in found["controls"].items():
+            label = {"dataset": row["dataset"], "arms": [f"control: {name}"]}
+            controls.setdefault((row["dataset"], name), label | figures)
+    yield from controls.values()
+
+
+def _optimism_rows(results: StudyResults) -> Iterable[Row]:
+    for record, cells in results.runs:
+        if record.completed:
+            figures = record.result["figures"]
+            yield _run_identity(record, cells) | {
+                **{f"{k}_accuracy": 100 * v["test_accuracy"] for k, v in figures.items()},
+                **{f"{k}_epoch": v["epoch"] for k, v in figures.items()},
+                "optimism": optimism(record),
+            }
+
+
+def class_names(cell: CellResults, count: int) -> list[str]:
+    """Names of the classes, or their numbers where the dataset has no names."""
+    return list(getattr(cell.spec.dataset, "classes", map(str, range(count))))
+
+
+def _class_rows(results: StudyResults) -> Iterable[Row]:
+    for cell in results.cells:
+        runs = [record for record in cell.completed if record.predictions]
+        if not runs or cell.cell.ablation:
+            continue
+        labels = runs[0].predictions["labels"]
+        right = np.stack([correct(record) for record in runs])
+        names = class_names(cell, runs[0].predictions["logits"].shape[1])
+        for number, name in enumerate(names):
+            error = 100 - 100 * right[:, labels == number].mean(axis=1)
+            yield {
+                "dataset": cell.dataset,
+                "arm": cell.arm,
+                "class": name,
+                "examples": int((labels == number).sum()),
+                "n": len(runs),
+                "test_error_mean": error.mean(),
+                "test_error_std": error.std(ddof=1) if error.size > 1 else None,
+                "test_error_min": error.min(),
+                "test_error_max": error.max(),
+            }
+
+
+def _mcnemar_rows(results: StudyResults) -> Iterable[Row]:
+    """One exact test a pair of runs from the same seed; never pooled over seeds."""
+    for question in results.plan.questions:
+        treatment = results.cell(question.dataset, question.treatment)
+        control = results.cell(question.dataset, question.control)
+        for a, b in shared_seeds(treatment, control):
+            if a.predictions and b.predictions:
+                test = mcnemar(correct(a), correct(b))
+                yield {
+                    "dataset": question.dataset,
+                    "treatment": question.treatment,
+                    "control": question.control,
+                    "seed": a.result["seed"],
+                    "only_treatment_right": test.only_a,
+                    "only_control_right": test.only_b,
+                    "p": test.p,
+                }
+
+
+def published_rows(results: StudyResults, published: Sequence[PublishedValue]) -> list[Row]:
+    """Published numbers for the study's datasets, each against every arm of that model.
+
+    One published number is one run: it is held against the prediction interval of one new run.
+    """
+    return [
+        {
+            "dataset": entry.dataset,
+            "arm": cell.arm,
+            "scale": cell.spec.names.scale,
+            "metric": entry.metric,
+            "published": entry.value,
+            "source": entry.source,
+            **_reproduced(results, cell, entry.value),
+        }
+        for entry in published
+        for cell in (results.arms(entry.dataset) if entry.dataset in results.datasets else [])
+        if cell.model == entry.model
+    ]
+
+
+def _reproduced(results: StudyResults, cell: CellResults, value: float | None) -> Row:
+    row = {"n": len(cell.completed), **spread("ours", None), "deviation": None}
+    interval = None
+    if cell.completed:
+        interval = prediction_interval(cell.values("error"), results.confidence)
+        row |= spread("ours", interval)
+    if value is None:
+        return row | {"verdict": "to be filled from the PDF"}
+    if interval is None or len(cell.completed) < 2:
+        return row | {"verdict": "cannot tell"}
+    row["deviation"] = interval.estimate - value
+    if not interval.low <= value <= interval.high:
+        return row | {"verdict": "differs"}
+    too_wide = interval.high - interval.estimate > WIDEST * results.plan.study.margin
+    return row | {"verdict": "cannot tell" if too_wide else "reproduced"}
+
+
+def failure_rows(results: StudyResults) -> list[Row]:
+    """Runs that diverged, and runs that are missing from a report that allows it."""
+    diverged = [
+        _run_identity(record, cells)
+        | {"status": "diverged", **{k: record.result[k] for k in ("epoch", "step", "reason")}}
+        for record, cells in results.runs
+        if not record.completed
+    ]
+    absent = {
+        run.folder: {
+            "dataset": cell.dataset,
+            "arms": [cell.arm],
+            "key": run.key,
+            "seed": run.seed,
+            "status": "missing",
+        }
+        for cell in results.cells
+        for run in cell.missing
+    }
+    return diverged + list(absent.values())
+
+
+def _history_rows(results: StudyResults) -> Iterable[Row]:
+    for record, cells in results.runs:
+        for line in record.history:
+            yield _run_identity(record, cells) | {k: line.get(k) for k in HISTORY}

@@ -1,0 +1,108 @@
+"""Where every run of a study stands, and the grid it asks for, as tables on the terminal."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from aib import record
+from aib.runs import Plan, RunSpec
+
+STYLES = {"done": "green", "diverged": "red", "failed": "red", "running": "cyan"}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One run: its state, in one word, and what there is to say about it."""
+
+    state: str  # done, diverged, running, stopped, failed or waiting
+    epoch: int
+    detail: str
+
+
+def standing(spec: RunSpec, results: Path) -> Standing:
+    """Read off the files of a run how far it is."""
+    folder = results / "runs" / spec.folder
+    if (folder / record.RESULT).exists():
+        result = record.read_json(folder / record.RESULT)
+        if result["status"] == "diverged":
+            return Standing("diverged", result["epoch"], result["reason"])
+        accuracy = result["evaluation"][result["headline"]]["test"]["accuracy"]
+        epoch = result["figures"][result["selected"]]["epoch"]
+        return Standing("done", epoch, f"test error {1 - accuracy:.2%}")
+    history = record.read_history(folder / record.METRICS)
+    epoch = len(history)
+    owner = record.holder(folder)
+    if owner:
+        if not history:
+            return Standing("running", 0, owner)
+        left = (spec.training.epochs - epoch) * history[-1]["seconds"]
+        return Standing("running", epoch, f"about {_duration(left)} left, {owner}")
+    if (folder / record.FAILURE).exists():
+        return Standing("failed", epoch, (folder / record.FAILURE).read_text().strip())
+    if (folder / record.CHECKPOINT).exists():
+        return Standing("stopped", epoch, "goes on from its checkpoint")
+    return Standing("waiting", 0, "")
+
+
+def show(plan: Plan, results: Path, clear: bool = False) -> bool:
+    """Print all runs of a study; returns whether any is still to come."""
+    table = _table(f"study {plan.name}", "arm", "seed", "state", "epoch", "", "key")
+    counts: dict[str, int] = {}
+    shown = set()
+    for cell in plan.cells:
+        for spec in cell.runs:
+            if spec.folder in shown:  # an ablation's default value is the arm itself
+                continue
+            shown.add(spec.folder)
+            now = standing(spec, results)
+            counts[now.state] = counts.get(now.state, 0) + 1
+            state = f"[{STYLES.get(now.state, 'dim')}]{now.state}[/]"
+            epochs = f"{now.epoch}/{spec.training.epochs}"
+            table.add_row(escape(cell.arm), str(spec.seed), state, epochs, now.detail, spec.key)
+    console = Console()
+    if clear:
+        console.clear()
+    console.print(table)
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    return any(state in ("running", "waiting", "stopped") for state in counts)
+
+
+def grid(plan: Plan) -> None:
+    """Print what a study asks for: its arms with their keys and seeds, and its questions."""
+    study = plan.study
+    console = Console()
+    console.print(f"[bold]{study.title}[/]\n{study.hypothesis}\n")
+    table = _table(
+        f"study {plan.name}: {len(plan.runs)} runs", "arm", "protocol", "epochs", "key", "seeds"
+    )
+    for dataset, cells in groupby(plan.cells, key=lambda cell: cell.dataset):
+        table.add_row(f"[bold]{dataset}[/], scale {study.scale}")
+        for cell in cells:
+            spec = cell.runs[0]
+            seeds = ", ".join(str(run.seed) for run in cell.runs)
+            epochs = str(spec.training.epochs)
+            table.add_row(escape(cell.arm), spec.names.protocol, epochs, spec.key, seeds)
+    console.print(table)
+    for question in plan.questions:
+        text = escape(f"{question.treatment} against {question.control} on {question.dataset}")
+        console.print(f"{question.family}: {text}")
+    console.print(f"margin {study.margin} percentage points, alpha {study.alpha}")
+    console.print(f"stopping rule: {study.stopping_rule}")
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

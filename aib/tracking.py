@@ -1,0 +1,330 @@
+"""MLflow, as a view of the run records that can be rebuilt at any time.
+
+Training writes plain files and never imports mlflow; this importer, the one writer, reads them.
+A study is an experiment, a record is a run. Importing again writes nothing, what has changed is
+replaced, and a deleted database comes back with the next import. No file goes into MLflow: it
+stores where artifacts lie as absolute paths, which break when the project moves.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aib.errors import AibError
+from aib.record import LOG, RESULT, Record, file_sha256
+from aib.reporting.collect import CellResults, collect
+from aib.runs import Plan
+
+# MLflow reads these when it is imported: no telemetry, and a server that is away is noticed in
+# seconds. Its own default is to ask for some minutes.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Run as TrackedRun
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+DATABASE = "mlflow.db"
+METRICS_A_BATCH, PARAMS_A_BATCH = 800, 100
+LONGEST_VALUE = 6000  # of a parameter; this and the batches are limits of MLflow
+DIGEST_LENGTH = 12  # of a dataset, as in the report; MLflow takes 36 and shows some 20
+IDENTITY = "aib.folder"  # the tag that says which run of the plan this is
+CONTENT = "aib.content"  # digest of all that was logged; set last, so that half a run has none
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that MLflow shows of one record, but when it was made."""
+
+    name: str
+    completed: bool
+    params: dict[str, str]
+    metrics: list[tuple[str, float, int, float]]  # name, value, epoch, seconds since the start
+    tags: dict[str, str]
+    dataset: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def import_study(plan: Plan, results: Path, reports: Path) -> str:
+    """Make the study's experiment in MLflow equal to its finished records; say what changed."""
+    records = collect(plan, results, allow_mixed_code=True, allow_missing=True).runs
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    with _errors_as_one_line(uri):
+        client = _connect(uri)
+        experiment = _experiment(client, plan, reports / plan.name / "index.html")
+        counts = _import_runs(client, experiment, plan, records)
+    total = sum(counts.values()) - counts["removed"]
+    kinds = ("new", "replaced", "removed", "unchanged")
+    changes = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
+    return f"{_shown(uri)}: experiment {plan.name}, {total} runs ({changes})"
+
+
+# ---------------------------------------------------------------- the store
+
+
+def _connect(uri: str) -> MlflowClient:
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if uri.startswith("sqlite:///"):
+        _check_database(Path(uri.removeprefix("sqlite:///")))
+    return MlflowClient(tracking_uri=uri)
+
+
+def _check_database(path: Path) -> None:
+    """Raise unless `path` is, or can become, a database of MLflow that can be written.
+
+    MLflow itself would try for minutes to open what is no database, and add its tables to a
+    database of something else.
+    """
+    with closing(sqlite3.connect(path, timeout=20)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        connection.rollback()
+    if tables and "alembic_version" not in tables:
+        raise sqlite3.DatabaseError("a database, but not one of MLflow")
+
+
+@contextmanager
+def _errors_as_one_line(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+        remedy = "start that server, or unset MLFLOW_TRACKING_URI to use a local file"
+        if uri.startswith("sqlite:"):
+            remedy = "move the file away and import again, it only mirrors the run records"
+        reason = _without_password(str(error).strip().splitlines()[0])
+        raise AibError(f"{_shown(uri)}: MLflow cannot be used ({reason}); {remedy}") from None
+
+
+def _shown(uri: str) -> str:
+    return _without_password(uri).removeprefix("sqlite:///")
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"://[^@/\s]*@", "://", text)
+
+
+# ---------------------------------------------------------------- the experiment
+
+
+def _experiment(client: MlflowClient, plan: Plan, report: Path) -> str:
+    """Id of the study's experiment, made or brought up to date."""
+    tags = {
+        "mlflow.experimentKind": "custom_model_development",  # else the UI asks
+        "mlflow.note.content": _note(plan, report),
+        "aib.title": plan.study.title,
+        "aib.hypothesis": plan.study.hypothesis,
+        "aib.report": report.as_posix(),
+    }
+    found = client.get_experiment_by_name(plan.name)
+    if found is None:
+        return client.create_experiment(plan.name, tags=tags)
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    for name, value in tags.items():
+        if found.tags.get(name) != value:
+            client.set_experiment_tag(found.experiment_id, name, value)
+    return found.experiment_id
+
+
+def _note(plan: Plan, report: Path) -> str:
+    """The first line is all that the UI shows before a click; it strips links to files."""
+    title, path = plan.study.title, report.as_posix()
+    return f"{title} Report: `{path}` in the project's folder.\n\n{plan.study.hypothesis}"
+
+
+# ---------------------------------------------------------------- its runs
+
+
+def _import_runs(
+    client: MlflowClient,
+    experiment: str,
+    plan: Plan,
+    records: list[tuple[Record, list[CellResults]]],
+) -> Counter:
+    """Log what is new or has changed, delete what is no longer asked for; count each."""
+    existing, counts = _existing(client, experiment), Counter()
+    planned = {run.folder.as_posix() for run in plan.runs}
+    for folder in existing.keys() - planned:
+        for old in existing.pop(folder):
+            client.delete_run(old.info.run_id)
+            counts["removed"] += 1
+    for record, cells in records:
+        content = _content(plan, record, cells)
+        found = existing.pop(content.tags[IDENTITY], [])
+        same = [run for run in found if run.data.tags.get(CONTENT) == content.digest][:1]
+        if not same:
+            _log(client, experiment, content, *_times(record))
+        for old in found:
+            if old not in same:
+                client.delete_run(old.info.run_id)
+        counts["unchanged" if same else "replaced" if found else "new"] += 1
+    counts["unchanged"] += len(existing)  # planned, and their records are not here
+    return counts
+
+
+def _existing(client: MlflowClient, experiment: str) -> dict[str, list[TrackedRun]]:
+    """The experiment's runs that this importer made, by folder."""
+    runs, token = defaultdict(list), None
+    while True:
+        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        for run in page:
+            if IDENTITY in run.data.tags:
+                runs[run.data.tags[IDENTITY]].append(run)
+        token = page.token
+        if not token:
+            return runs
+
+
+def _log(client: MlflowClient, experiment: str, content: Content, start: int, end: int) -> None:
+    """Write one run; `start` and `end` in milliseconds since 1970."""
+    run = client.create_run(experiment, start_time=start, run_name=content.name, tags=content.tags)
+    run_id = run.info.run_id
+    params = [Param(name, value) for name, value in content.params.items()]
+    for first in range(0, len(params), PARAMS_A_BATCH):
+        client.log_batch(run_id, params=params[first : first + PARAMS_A_BATCH])
+    metrics = [
+        Metric(name, value, start + round(1000 * seconds), epoch)
+        for name, value, epoch, seconds in content.metrics
+    ]
+    for first in range(0, len(metrics), METRICS_A_BATCH):
+        client.log_batch(run_id, metrics=metrics[first : first + METRICS_A_BATCH])
+    context = InputTag("mlflow.data.context", "training")
+    client.log_inputs(run_id, [DatasetInput(Dataset(**content.dataset), [context])])
+    status = "FINISHED" if content.completed else "FAILED"
+    client.set_terminated(run_id, status, end)
+    client.set_tag(run_id, CONTENT, content.digest)
+
+
+def _times(record: Record) -> tuple[int, int]:
+    """Start and end of a run in milliseconds since 1970.
+
+    The end is the last line of the log, in this machine's time zone: file times change when DVC
+    brings a record back. The start is the end less the time that the run took. A record without
+    a log gets the time of its result.json.
+    """
+    log = record.folder / LOG
+    if log.exists():
+        last = log.read_text().rstrip().rsplit("\n", 1)[-1]
+        end = datetime.strptime(last[:19], "%Y-%m-%d %H:%M:%S").timestamp()
+    else:
+        end = (record.folder / RESULT).stat().st_mtime
+    cost = record.result["cost"]  # `seconds` begins anew when a run resumes, the others do not
+    seconds = max(cost["seconds"], cost["step_seconds"] + cost["evaluation_seconds"])
+    return round(1000 * (end - seconds)), round(1000 * end)
+
+
+# ---------------------------------------------------------------- one record
+
+
+def _content(plan: Plan, record: Record, cells: list[CellResults]) -> Content:
+    result, spec = record.result, record.spec["spec"]
+    names, arms = result["names"], [cell.arm for cell in cells]
+    where = f" on {names['dataset']}" if len(plan.study.datasets) > 1 else ""
+    return Content(
+        name=f"{arms[0]}{where} seed {result['seed']}",
+        completed=record.completed,
+        params=_flat(spec),
+        metrics=[*_by_epoch(record.history), *_figures(record)],
+        tags=_tags(record, arms),
+        dataset={
+            "name": names["dataset"],
+            "digest": result["data_digest"].removeprefix("sha256:")[:DIGEST_LENGTH],
+            "source_type": "local",
+            "source": json.dumps({"uri": f"results/data/{names['dataset']}"}),
+            "profile": json.dumps(spec["dataset"]),
+        },
+    )
+
+
+def _tags(record: Record, arms: list[str]) -> dict[str, str]:
+    result, git = record.result, record.spec["git"]
+    names = result["names"]
+    folder = Path(names["dataset"], names["model"], result["key"], f"seed-{result['seed']}")
+    tags = {
+        "aib.arm": arms[0],
+        "aib.arms": ", ".join(arms),
+        "aib.seed": str(result["seed"]),
+        **{f"aib.{kind}": name for kind, name in names.items()},
+        "aib.run_key": result["key"],
+        "aib.code_hash": result["code_hash"],
+        "aib.data_digest": result["data_digest"],
+        "aib.device": result["cost"]["device"],
+        "aib.record": file_sha256(record.folder / RESULT),
+        IDENTITY: folder.as_posix(),
+        "mlflow.source.name": "aib train",
+    }
+    if git["commit"]:
+        tags["mlflow.source.git.commit"] = git["commit"]
+    if not record.completed:
+        tags["aib.reason"] = result["reason"]
+    return tags
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted keys of a spec; what is neither text nor a mapping is spelled as JSON."""
+    flat = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
+            flat[prefix + key] = text[:LONGEST_VALUE]
+    return flat
+
+
+def _by_epoch(history: list[dict[str, Any]]) -> Iterator[tuple[str, float, int, float]]:
+    """Every number of every epoch, as (name, value, epoch, seconds of training so far)."""
+    seconds = 0.0
+    for line in history:
+        seconds += line["seconds"]
+        for name, value in _numbers(line):
+            if name != "epoch":
+                yield f"by_epoch/{name}", value, line["epoch"], seconds
+
+
+def _figures(record: Record) -> Iterator[tuple[str, float, int, float]]:
+    """The figures of the whole run. At epoch 0, which makes MLflow draw them as bars.
+
+    MLflow makes a section of charts of what stands before the slash, in alphabetical order.
+    """
+    result, sections = record.result, {"resources": record.result["cost"]}
+    if record.completed:
+        sections["final"] = _joined(result["evaluation"][result["headline"]])
+        sections["resources"] = result["cost"] | {"parameters": result["parameters"]}
+        sections["samples"] = _joined({k: _joined(v) for k, v in result["evaluation"].items()})
+        sections["selection"] = _joined(result["figures"])
+    if record.localisation:
+        chosen = _joined({"chosen_polarity": record.localisation["test_chosen_polarity"]})
+        sections["localisation"] = record.localisation["test"] | chosen
+    for section, figures in sections.items():
+        for name, value in _numbers(figures):
+            yield f"{section}/{name}", value, 0, result["cost"]["seconds"]
+
+
+def _joined(tree: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """{"test": {"accuracy": 0.9}} as {"test_accuracy": 0.9}."""
+    return {f"{outer}_{k}": v for outer, inner in tree.items() for k, v in inner.items()}
+
+
+def _numbers(content: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """The entries that are numbers, which leaves out null, texts and switches."""
+    for name, value in content.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, float(value)

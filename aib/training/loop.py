@@ -1,0 +1,144 @@
+"""One epoch of optimisation, and the state that it moves."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from aib.data.loader import Loader
+from aib.generators import Generators
+from aib.objective import Losses, losses
+from aib.params import Optimiser
+from aib.runs import RunSpec
+from aib.training.device import synchronise
+from aib.training.schedule import learning_rate
+
+TRACED = (*Losses._fields, "correct")  # what every step leaves behind, by column
+
+
+@dataclass
+class State:
+    """Everything that a resumed run must find as it was."""
+
+    model: nn.Module
+    optimiser: torch.optim.SGD
+    generators: Generators
+    epoch: int = 0  # finished epochs
+    step: int = 0  # finished steps of the next one
+    epoch_start: dict[str, Tensor] = field(default_factory=dict)  # generators, when it began
+    trace: Tensor | None = None  # (steps, TRACED), sums over the images of each step
+    history: list[dict[str, float]] = field(default_factory=list)
+    kept: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch, if asked for
+    step_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+
+    PLAIN: ClassVar = (
+        *("epoch", "step", "epoch_start", "trace", "history", "kept"),
+        *("step_seconds", "evaluation_seconds"),
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and lists only, for `torch.load(weights_only=True)`."""
+        return {name: getattr(self, name) for name in self.PLAIN} | {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generators": self.generators.state(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over what `to_dict` gave."""
+        for name in self.PLAIN:
+            setattr(self, name, saved[name])
+        self.model.load_state_dict(saved["model"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.generators.restore(saved["generators"])
+        if self.trace is not None:
+            self.trace = self.trace.to(self.generators.device)
+
+
+def make_optimiser(model: nn.Module, parameters: Optimiser) -> torch.optim.SGD:
+    """SGD with the anchors in a group of their own, found by name on any device (facts.md #16)."""
+    anchors, others = [], []
+    for name, parameter in model.named_parameters():
+        (anchors if name.endswith("quantiser.anchors") else others).append(parameter)
+    groups = [{"params": others, "ratio": 1.0}]
+    if anchors:
+        decay = parameters.weight_decay if parameters.anchor_weight_decay else 0.0
+        ratio = parameters.anchor_lr_ratio
+        groups.append({"params": anchors, "ratio": ratio, "weight_decay": decay})
+    return torch.optim.SGD(
+        groups,
+        lr=parameters.learning_rate,
+        momentum=parameters.momentum,
+        nesterov=parameters.nesterov,
+        weight_decay=parameters.weight_decay,
+        fused=True,
+    )
+
+
+def train_epoch(
+    state: State,
+    spec: RunSpec,
+    loader: Loader,
+    forward: Callable[[Tensor], Any],
+    after_step: Callable[[], None],
+) -> None:
+    """Run the steps that the current epoch still lacks.
+
+    `forward` is the model, compiled or not. `after_step` may save a checkpoint or raise. Nothing
+    in a step waits for the device: the losses stay there, in `state.trace`, until the epoch ends.
+    """
+    device, size = state.generators.device, spec.training.batch_size
+    steps = -(-len(loader) // size)
+    if state.step == 0:
+        state.epoch_start = state.generators.state()
+        state.trace = torch.zeros(steps, len(TRACED), device=device)
+    else:  # draw this epoch's order and augmentation again
+        now = state.generators.state()
+        state.generators.restore(state.epoch_start | {"noise": now["noise"]})
+    order = loader.epoch_order(state.generators.order)
+    plan = loader.augmentation_plan(state.generators.augmentation)
+    state.model.train()
+    begin = time.perf_counter()
+    while state.step < steps:
+        chosen = slice(state.step * size, (state.step + 1) * size)
+        images, labels = loader.batch(order[chosen], plan)
+        rate = learning_rate(
+            spec.schedule,
+            spec.optimiser.learning_rate,
+            state.epoch + state.step / steps,
+            spec.training.epochs,
+        )
+        state.trace[state.step] = _step(state, spec, forward, images, labels, rate)
+        state.step += 1
+        if state.step == steps:
+            synchronise(device)
+        state.step_seconds += time.perf_counter() - begin
+        after_step()
+        begin = time.perf_counter()
+
+
+def _step(
+    state: State,
+    spec: RunSpec,
+    forward: Callable[[Tensor], Any],
+    images: Tensor,
+    labels: Tensor,
+    rate: float,
+) -> Tensor:
+    """One update of the weights; returns the step's row of the trace."""
+    bf16 = spec.training.precision == "bf16"
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
+        prediction = forward(images)
+        result = losses(prediction, labels, spec.objective)
+    state.optimiser.zero_grad(set_to_none=True)
+    result.total.backward()
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate * group["ratio"]
+    state.optimiser.step()
+    with torch.no_grad():
+        correct = (prediction.logits.mean(dim=0).argmax(dim=1) == labels).float().mean()
+        return torch.stack([*result, correct]).detach() * len(labels)

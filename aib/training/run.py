@@ -1,0 +1,338 @@
+"""Train one run from its spec to its record."""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import save_file
+
+from aib import record
+from aib.data.datasets import PreparedData
+from aib.data.loader import Loader
+from aib.errors import AibError
+from aib.evaluation.accuracy import predict, score
+from aib.evaluation.maps import anchor_usage, attention_arrays
+from aib.generators import Generators, derived_seed
+from aib.models import build
+from aib.models.initialise import initialise
+from aib.provenance import environment, git_state
+from aib.runs import SCHEMA, RunSpec
+from aib.training import checkpoint
+from aib.training.device import describe, peak_memory, prepare_device
+from aib.training.loop import TRACED, State, make_optimiser, train_epoch
+
+
+class Stopped(AibError):
+    """The run was asked to stop and saved a checkpoint."""
+
+
+class Diverged(Exception):
+    """The loss became NaN or infinite."""
+
+    def __init__(self, epoch: int, step: int) -> None:
+        super().__init__(f"the loss was not finite in epoch {epoch}, step {step}")
+        self.epoch, self.step = epoch, step
+
+
+def train(
+    spec: RunSpec,
+    data: PreparedData,
+    folder: Path,
+    code_hash: str,
+    device_name: str = "auto",
+    checkpoint_seconds: float = 60.0,
+) -> dict[str, Any]:
+    """Train, evaluate and record one run in `folder`; return the content of its result.json.
+
+    A finished run of the same spec, code and data is left alone. One that was stopped goes on
+    from its checkpoint. Raises `AibError` on anything the user can act on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    origin = {"code_hash": code_hash, "data_digest": data.digest}
+    with checkpoint.exclusive(folder):
+        result = folder / record.RESULT
+        if result.exists():
+            finished = record.read_json(result)
+            if {key: finished.get(key) for key in origin} == origin:
+                return finished
+            result.unlink()
+        (folder / record.FAILURE).unlink(missing_ok=True)
+        try:
+            return _Run(spec, data, folder, origin, device_name, checkpoint_seconds).complete()
+        except Stopped:
+            raise
+        except Exception as error:
+            (folder / record.FAILURE).write_text(f"{type(error).__name__}: {error}\n")
+            raise
+
+
+class _Run:
+    """The state of one training process."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        data: PreparedData,
+        folder: Path,
+        origin: dict[str, str],
+        device_name: str,
+        checkpoint_seconds: float,
+    ) -> None:
+        self.spec, self.data, self.folder, self.origin = spec, data, folder, origin
+        self.started = time.perf_counter()
+        self.device = device = prepare_device(device_name, spec.training.precision)
+        generators = Generators(spec.seed, device)
+        model = build(spec.model, spec.network, len(data.classes), spec.dataset.image_size)
+        initialise(model, spec.initialisation, generators.init)
+        model.to(device, memory_format=torch.channels_last)
+        self.parameters = sum(p.numel() for p in model.parameters())
+        self.state = State(model, make_optimiser(model, spec.optimiser), generators)
+        self.forward = torch.compile(model) if spec.training.compile else model
+        self.loaders = make_loaders(spec, data, device)
+        self.identity = "/".join([spec.key, str(spec.seed), *origin.values()])
+        self.checkpoint_seconds, self.saved_at = checkpoint_seconds, time.monotonic()
+        self.stop_signal: int | None = None
+
+    def complete(self) -> dict[str, Any]:
+        """From wherever the run stands to its result.json."""
+        saved = checkpoint.load(self.folder, self.identity)
+        if saved is not None:
+            self.state.restore(saved["state"])
+        self._write_spec()
+        self._rewrite_history()
+        if saved is not None:
+            self._log(f"resumed at epoch {self.state.epoch + 1}, step {self.state.step}")
+        try:
+            with self._signals(), self._progress() as advance:
+                while self.state.epoch < self.spec.training.epochs:
+                    train_epoch(
+                        self.state, self.spec, self.loaders["train"], self.forward, self._after_step
+                    )
+                    self._finish_epoch()
+                    advance()
+            result = self._evaluate()
+        except Diverged as error:
+            self._log(str(error))
+            result = {"status": "diverged", "epoch": error.epoch, "step": error.step}
+            result["reason"] = str(error)
+        return self._write_result(result)
+
+    # ------------------------------------------------------------ while training
+
+    def _after_step(self) -> None:
+        if self.stop_signal is None:
+            if time.monotonic() - self.saved_at < self.checkpoint_seconds:
+                return
+            self._save()
+            return
+        self._save()
+        name = signal.Signals(self.stop_signal).name
+        raise Stopped(f"{self.folder}: stopped by {name}; run again to go on from here")
+
+    def _save(self) -> None:
+        content = {"identity": self.identity, "state": self.state.to_dict()}
+        checkpoint.save(self.folder, content)
+        self.saved_at = time.monotonic()
+
+    def _finish_epoch(self) -> None:
+        """Read the epoch's trace, evaluate, add a line to the history."""
+        state, evaluation = self.state, self.spec.evaluation
+        trace = state.trace.double().cpu()
+        infinite = (~torch.isfinite(trace[:, TRACED.index("total")])).nonzero()
+        if len(infinite):
+            raise Diverged(state.epoch + 1, int(infinite[0]) + 1)
+        begin = time.perf_counter()
+        means = dict(zip(TRACED, (trace.sum(0) / len(self.loaders["train"])).tolist(), strict=True))
+        line = {"epoch": state.epoch + 1}
+        line["learning_rate"] = state.optimiser.param_groups[0]["lr"]
+        line |= {"loss": means.pop("total"), "train_accuracy": means.pop("correct")} | means
+        for split in ("validation", "test"):
+            figures, _ = self._predict(split, evaluation.samples[0])
+            line |= {f"{split}_{name}": value for name, value in figures._asdict().items()}
+        spent = sum(entry["seconds"] for entry in state.history)
+        state.evaluation_seconds += time.perf_counter() - begin
+        line["seconds"] = state.step_seconds - spent
+        line["images_per_second"] = len(self.loaders["train"]) / line["seconds"]
+        if not math.isfinite(line["test_cross_entropy"]):
+            raise Diverged(state.epoch + 1, len(trace))
+        state.history.append(line)
+        self._keep_best()
+        state.epoch, state.step, state.trace = state.epoch + 1, 0, None
+        self._rewrite_history()
+        self._log(
+            f"epoch {line['epoch']}/{self.spec.training.epochs}  loss {line['loss']:.3f} bits  "
+            f"rate {line['rate']:.2f} bits  validation {line['validation_accuracy']:.2%}  "
+            f"{line['images_per_second']:.0f} images/s"
+        )
+
+    def _keep_best(self) -> None:
+        """Copy the weights if this epoch is the one that the protocol selects so far."""
+        select = self.spec.evaluation.select
+        if select != "last" and best_epoch(self.state.history, select) == self.state.epoch + 1:
+            weights = self.state.model.state_dict()
+            self.state.kept = {name: tensor.cpu().clone() for name, tensor in weights.items()}
+
+    def _predict(self, split: str, samples: int | str) -> tuple[Any, torch.Tensor]:
+        """Figures and log-probabilities; the noise has its own seed, whenever this is called."""
+        loader, average = self.loaders[split], self.spec.evaluation.average
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(derived_seed(self.spec.seed, f"evaluation/{split}/{samples}"))
+            log_probabilities, rate = predict(self.state.model, loader, samples, average)
+        return score(log_probabilities, rate, loader.labels), log_probabilities
+
+    # ------------------------------------------------------------ at the end
+
+    def _evaluate(self) -> dict[str, Any]:
+        """Figures of the kept weights in every mode; writes weights, predictions and maps."""
+        begin, state = time.perf_counter(), self.state
+        if state.kept:
+            state.model.load_state_dict(state.kept)
+        headline, modes = self.spec.evaluation.samples[0], {}
+        for samples in self.spec.evaluation.samples:
+            validation, _ = self._predict("validation", samples)
+            test, log_probabilities = self._predict("test", samples)
+            modes[str(samples)] = {"validation": validation._asdict(), "test": test._asdict()}
+            if samples == headline:
+                record.write_arrays(
+                    self.folder / record.PREDICTIONS,
+                    logits=log_probabilities.half().cpu().numpy(),
+                    labels=self.loaders["test"].labels.cpu().numpy(),
+                )
+        weights = {k: v.contiguous().cpu() for k, v in state.model.state_dict().items()}
+        path = self.folder / record.WEIGHTS
+        record.write_atomically(path, lambda temporary: save_file(weights, temporary))
+        anchors = None
+        if self.spec.model.attention != "none":
+            maps = attention_arrays(
+                state.model, self.loaders, self.data, self.spec.map_sample, self.spec.seed
+            )
+            record.write_arrays(self.folder / record.ATTENTION, **maps)
+            anchors = anchor_usage(state.model, maps["test_mean"])
+        state.evaluation_seconds += time.perf_counter() - begin
+        choices = ("last", "best_validation", "best_test")
+        return {
+            "status": "completed",
+            "parameters": self.parameters,
+            "selected": self.spec.evaluation.select,
+            "headline": str(headline),
+            "figures": {choice: _figures_at(state.history, choice) for choice in choices},
+            "evaluation": modes,
+            "anchors": anchors,
+            "weights_sha256": record.file_sha256(path),
+        }
+
+    def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
+        state = self.state
+        images = len(self.loaders["train"]) * len(state.history)
+        identity = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed}
+        identity |= {"names": self.spec.names.model_dump()} | self.origin
+        cost = {
+            "seconds": time.perf_counter() - self.started,
+            "step_seconds": state.step_seconds,
+            "evaluation_seconds": state.evaluation_seconds,
+            "images_per_second": images / state.step_seconds if images else 0.0,
+            "peak_memory_bytes": peak_memory(self.device),
+            "device": describe(self.device),
+            "threads": torch.get_num_threads(),
+            "precision": self.spec.training.precision,
+        }
+        content = identity | result | {"cost": cost}
+        record.write_json(self.folder / record.RESULT, content)
+        (self.folder / record.CHECKPOINT).unlink(missing_ok=True)
+        self._log(f"{content['status']} in {cost['seconds']:.1f} s")
+        return content
+
+    def _write_spec(self) -> None:
+        content = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed} | self.origin
+        content |= {
+            "spec": self.spec.model_dump(mode="json"),
+            "git": git_state(Path.cwd()),
+            "environment": environment() | {"device": describe(self.device)},
+        }
+        record.write_json(self.folder / record.SPEC, content)
+
+    def _rewrite_history(self) -> None:
+        """The whole history each time: a resumed run drops lines that its checkpoint lacks."""
+        record.write_history(self.folder / record.METRICS, self.state.history)
+
+    # ------------------------------------------------------------ seen by people
+
+    def _log(self, text: str) -> None:
+        with (self.folder / record.LOG).open("a") as stream:
+            stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+        if not sys.stderr.isatty():
+            print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def _progress(self) -> Iterator[Any]:
+        """A live bar on a terminal; yields a function to call after each epoch."""
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+        columns += [TextColumn("epochs,"), TimeRemainingColumn(), TextColumn("left")]
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task(
+                f"{self.spec.names.model} seed {self.spec.seed}",
+                total=self.spec.training.epochs,
+                completed=self.state.epoch,
+            )
+            yield lambda: progress.advance(task)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and Ctrl-C end the run after the step in hand, with a checkpoint."""
+
+        def note(number: int, _: Any) -> None:
+            self.stop_signal = number
+
+        previous = {n: signal.signal(n, note) for n in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def make_loaders(spec: RunSpec, data: PreparedData, device: torch.device) -> dict[str, Loader]:
+    """The three splits on the device, normalised and augmented as the spec says."""
+    own = data.manifest["mean"], data.manifest["std"]
+    mean, std = (spec.normalisation.mean, spec.normalisation.std) if spec.normalisation else own
+
+    def loader(split: str, count: int | None = None) -> Loader:
+        content = getattr(data, split)
+        return Loader(
+            content.images[:count],
+            content.labels[:count],
+            mean,
+            std,
+            crop_padding=spec.augmentation.crop_padding,
+            padding_mode=spec.augmentation.padding_mode,
+            horizontal_flip=spec.dataset.horizontal_flip,
+            device=device,
+        )
+
+    train = loader("train", spec.training.train_subset)
+    return {"train": train, "validation": loader("validation"), "test": loader("test")}
+
+
+def best_epoch(history: list[dict[str, float]], choice: str) -> int:
+    """The epoch, from 1, that `choice` selects; the earliest wins a tie."""
+    if choice == "last":
+        return len(history)
+    accuracies = [line[f"{choice.removeprefix('best_')}_accuracy"] for line in history]
+    return accuracies.index(max(accuracies)) + 1
+
+
+def _figures_at(history: list[dict[str, float]], choice: str) -> dict[str, float]:
+    epoch = best_epoch(history, choice)
+    names = ("accuracy", "cross_entropy", "rate", "relevance")
+    line = history[epoch - 1]
+    figures = {f"test_{name}": line[f"test_{name}"] for name in names}
+    return {"epoch": epoch, "validation_accuracy": line["validation_accuracy"]} | figures

@@ -1,0 +1,212 @@
+"""Training survives what happens to it: kills, second trainers, bad numbers, damaged files."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tiny import environment, make_project, run
+
+from aib import record
+from aib.params import load
+from aib.runs import plan
+
+EPOCHS = 12
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = make_project(tmp_path_factory.mktemp("project"), epochs=EPOCHS)
+    run(project, "aib", "data", "prepare", "tiny-digits")
+    return project
+
+
+def find_run(project: Path, arm: str, seed: int = 0) -> str:
+    cell = plan(load(project), "tiny").cell("tiny-digits", arm)
+    return str(next(spec for spec in cell.runs if spec.seed == seed).folder)
+
+
+def command(name: str, *options: str) -> list[str]:
+    return ["aib", "train", "tiny", name, "--device", "cpu", *options]
+
+
+def folder(project: Path, name: str) -> Path:
+    return project / "results/runs" / name
+
+
+def forget(project: Path, name: str) -> None:
+    for path in folder(project, name).glob("*"):
+        path.unlink()
+
+
+def outcome(project: Path, name: str) -> tuple:
+    """What two runs of the same seed must share to the bit."""
+    result = record.read(folder(project, name)).result
+    return result["weights_sha256"], result["evaluation"], result["figures"], result["anchors"]
+
+
+def history(project: Path, name: str) -> list[dict]:
+    lines = record.read(folder(project, name)).history
+    return [{k: v for k, v in line.items() if "second" not in k} for line in lines]
+
+
+@pytest.mark.parametrize("arm", ["vgg", "vgg-aib-qt"])
+def test_killed_again_and_again_ends_in_the_same_bits(project, arm):
+    name = find_run(project, arm)
+    run(project, *command(name))
+    uninterrupted = outcome(project, name), history(project, name)
+    forget(project, name)
+    kills, moments = 0, random.Random(0)
+    while not (folder(project, name) / record.RESULT).exists():
+        process = subprocess.Popen(
+            command(name, "--checkpoint-seconds", "0"),
+            cwd=project,
+            env=environment(project),
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(moments.randint(1, 8)):  # checkpoints, one a step
+            wait_for_newer_checkpoint(process, folder(project, name))
+        if kills < 4 and process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 3
+    assert (outcome(project, name), history(project, name)) == uninterrupted
+    assert not (folder(project, name) / record.CHECKPOINT).exists()
+
+
+def wait_for_newer_checkpoint(process: subprocess.Popen, where: Path) -> None:
+    path = where / record.CHECKPOINT
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    while process.poll() is None:
+        try:
+            if path.stat().st_mtime_ns > before:
+                return
+        except FileNotFoundError:
+            pass
+        time.sleep(0.01)
+
+
+def test_sigterm_saves_a_checkpoint_and_says_so(project):
+    name = find_run(project, "vgg", seed=1)
+    process = subprocess.Popen(
+        command(name, "--checkpoint-seconds", "0"),
+        cwd=project,
+        env=environment(project),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_newer_checkpoint(process, folder(project, name))
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "stopped by SIGTERM; run again to go on from here" in errors
+    assert (folder(project, name) / record.CHECKPOINT).exists()
+    status = run(project, "aib", "status", "tiny").stdout
+    assert "stopped" in status
+    assert "resumed at" in run(project, *command(name)).stderr
+
+
+def test_a_second_trainer_is_refused_and_told_who_trains(project):
+    name = find_run(project, "vgg-aib-qt", seed=1)
+    where = folder(project, name)
+    where.mkdir(parents=True)
+    holding = (
+        "import sys, time, pathlib; from aib.training.checkpoint import exclusive\n"
+        "with exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen(
+        ["python", "-c", holding, str(where)],
+        env=environment(project),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "held\n"
+        refused = run(project, *command(name), check=False)
+        assert refused.returncode == 1
+        assert f"already being trained by process {process.pid} on" in refused.stderr
+        assert "running" in run(project, "aib", "status", "tiny").stdout
+    finally:
+        process.kill()
+        process.wait()
+    run(project, *command(name))  # the lock went with its holder
+
+
+def test_a_checkpoint_of_another_run_is_discarded_and_a_damaged_one_named(project):
+    name = find_run(project, "vgg")
+    expected = outcome(project, name)
+    forget(project, name)
+    path = folder(project, name) / record.CHECKPOINT
+    import torch
+
+    torch.save({"identity": "another/0/code/data", "state": {}}, path)
+    run(project, *command(name))
+    assert outcome(project, name) == expected
+    forget(project, name)
+    path.write_bytes(b"half a checkpoint")
+    damaged = run(project, *command(name), check=False)
+    assert damaged.returncode == 1
+    assert damaged.stderr.startswith("error: ")
+    assert "damaged" in damaged.stderr
+    assert "delete it" in damaged.stderr
+    assert "Traceback" not in damaged.stderr
+    assert "failed" in run(project, "aib", "status", "tiny").stdout
+    path.unlink()
+    run(project, *command(name))
+    assert outcome(project, name) == expected
+
+
+def test_a_finished_run_is_left_alone(project):
+    name = find_run(project, "vgg")
+    path = folder(project, name) / record.RESULT
+    before = path.stat().st_mtime_ns
+    run(project, *command(name))
+    assert path.stat().st_mtime_ns == before
+
+
+def test_an_infinite_loss_ends_in_a_record_that_says_so(tmp_path):
+    project = make_project(tmp_path)
+    study = project / "params/studies/tiny.yaml"
+    overrides = "{model: vgg, overrides: {optimiser.learning_rate: 1.0e+18}}"
+    text = study.read_text().replace("  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
+    study.write_text(text)
+    run(project, "aib", "data", "prepare", "tiny-digits")
+    name = find_run(project, "vgg")
+    run(project, *command(name))  # exit status 0: the study goes on
+    result = json.loads((folder(project, name) / record.RESULT).read_text())
+    assert result["status"] == "diverged"
+    assert result["epoch"] == 1
+    assert 1 < result["step"] <= 4
+    assert "diverged" in run(project, "aib", "status", "tiny").stdout
+
+
+def test_cuda_asked_for_and_absent_is_one_line(project):
+    name = find_run(project, "vgg", seed=1)
+    forget(project, name)
+    result = run(project, "aib", "train", "tiny", name, "--device", "cuda", check=False)
+    assert result.returncode == 1
+    assert "device cuda was asked for, and this machine has none" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_is_finished(project):
+    name = find_run(project, "vgg-aib-qt", seed=1)
+    finished = outcome(project, find_run(project, "vgg"))
+    forget(project, name)
+    where = folder(project, name)
+    code = "import resource, sys; from aib.cli import main; sys.argv[0] = 'aib'; main()"
+    if Path("/dev/full").exists():  # a device that is always full, in the log's place
+        (where / record.LOG).symlink_to("/dev/full")
+        options = command(name)[1:]
+        result = run(project, "python", "-c", code, *options, check=False)
+        assert result.returncode == 1
+        assert "the disk is full" in result.stderr
+        assert "Traceback" not in result.stderr
+        (where / record.LOG).unlink()
+    assert outcome(project, find_run(project, "vgg")) == finished
+    assert not (where / record.RESULT).exists()
+    run(project, *command(name))

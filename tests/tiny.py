@@ -1,0 +1,94 @@
+"""A copy of the project in a folder, with a study that trains in seconds."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("aib", "workflow", "params", "Snakefile", "dvc.yaml", "pyproject.toml", ".gitignore")
+
+DATASET = {"train": 200, "validation": 60, "test": 100}
+NETWORK = {
+    "blocks": [
+        {"channels": 4, "layers": 1, "kernel": 4, "stride": 2},
+        {"channels": 4, "layers": 1, "pool": "after"},
+        {"channels": 8, "layers": 1, "pool": "after"},
+    ],
+    "attention_after": 2,
+    "dense": 8,
+    "latent": 4,
+}
+SCALE = {"description": "seconds", "networks": {"vgg": NETWORK}, "epochs": 2, "map_sample": 50}
+STUDY = {
+    "title": "A tiny study",
+    "hypothesis": "None; it exercises the pipeline.",
+    "datasets": ["tiny-digits"],
+    "scale": "tiny",
+    "protocol": "stated-short",
+    "seeds": [0, 1],
+    "margin": 1.0,
+    "stopping_rule": "none",
+    "arms": {"vgg": {"model": "vgg"}, "vgg-aib-qt": {"model": "vgg-aib-qt"}},
+    "contrasts": [{"treatment": "vgg-aib-qt", "control": "vgg"}],
+    "ablations": {},
+}
+
+
+def make_project(folder: Path, **scale) -> Path:
+    """Copy the project into `folder` and add study, scale and dataset "tiny"."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / part, ignore=ignore)
+        elif source.exists():
+            shutil.copy(source, folder / part)
+    datasets = yaml.safe_load((folder / "params/datasets.yaml").read_text())
+    entry = datasets["cluttered-digits"] | DATASET
+    append(folder / "params/datasets.yaml", {"tiny-digits": entry})
+    append(folder / "params/scales.yaml", {"tiny": SCALE | scale})
+    (folder / "params/studies/tiny.yaml").write_text(yaml.safe_dump(STUDY))
+    return folder
+
+
+def append(path: Path, content: dict) -> None:
+    """Add entries to a YAML file of names."""
+    path.write_text(path.read_text() + "\n" + yaml.safe_dump(content))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that must be there."""
+    text = path.read_text()
+    assert old in text, f"{old!r} is not in {path}"
+    path.write_text(text.replace(old, new, 1))
+
+
+def environment(project: Path) -> dict[str, str]:
+    """Run the copy's package with this interpreter's tools, on the CPU."""
+    tools = Path(sys.executable).parent
+    return os.environ | {
+        "PYTHONPATH": str(project),
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "CUDA_VISIBLE_DEVICES": "",
+        "GIT_CEILING_DIRECTORIES": str(project.parent),
+    }
+
+
+def run(project: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run a command in the project; its output is part of the failure."""
+    result = subprocess.run(
+        command,
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=600,
+    )
+    if check:
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result

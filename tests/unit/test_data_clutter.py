@@ -1,0 +1,145 @@
+"""The embedded data set: the same bytes everywhere, fair splits, true labels and masks."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from aib.data.clutter import generate
+from aib.data.datasets import content_digest
+from aib.params import ClutterDataset, load
+
+# SHA-256 of all arrays of cluttered-digits as params/datasets.yaml has it. It may change only together with the
+# generator, and then every figure in reports/ has to be made again.
+DEFAULT_DIGEST = "sha256:17a1d03cec2dea0d9d1ebc837848459d770b75fd9d94ebd3e2a65eb84d0750ca"
+
+
+def dataset(**fields) -> ClutterDataset:
+    values = load(Path(__file__).parents[2]).datasets["cluttered-digits"].model_dump()
+    return ClutterDataset(**values | fields)
+
+
+@cache
+def default_splits():
+    return generate(dataset())
+
+
+@pytest.fixture(params=["train", "validation", "test"])
+def split(request):
+    return default_splits()[request.param]
+
+
+def test_bytes_are_the_same_everywhere():
+    arrays = {
+        f"{name}_{field}": array
+        for name, split in default_splits().items()
+        for field, array in vars(split).items()
+    }
+    assert content_digest(arrays) == DEFAULT_DIGEST
+
+
+def test_sizes_and_types():
+    for name, count in (("train", 4000), ("validation", 500), ("test", 2000)):
+        split = default_splits()[name]
+        assert split.images.shape == (count, 3, 32, 32)
+        assert split.masks.shape == (count, 32, 32)
+        assert split.fragments.shape == (count, 3)
+        assert split.images.dtype == split.masks.dtype == np.uint8
+
+
+def test_splits_share_no_source_digit():
+    used = {
+        name: {*split.digits.tolist(), *split.fragments.ravel().tolist()}
+        for name, split in default_splits().items()
+    }
+    assert not used["train"] & used["validation"]
+    assert not used["train"] & used["test"]
+    assert not used["validation"] & used["test"]
+    shares = [len(used[name]) / 1797 for name in ("train", "validation", "test")]
+    assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.01)
+
+
+def test_no_source_digit_exists_twice():
+    assert len(np.unique(load_digits().data, axis=0)) == 1797
+
+
+def test_labels_are_true_and_balanced(split):
+    np.testing.assert_array_equal(split.labels, load_digits().target[split.digits])
+    counts = np.bincount(split.labels, minlength=10)
+    assert counts.max() - counts.min() <= 1
+
+
+def test_digits_of_a_class_are_equally_frequent(split):
+    for label in range(10):
+        counts = np.unique(split.digits[split.labels == label], return_counts=True)[1]
+        assert counts.max() - counts.min() <= 1
+
+
+def test_counts_that_do_not_divide_by_ten():
+    split = generate(dataset(train=13, validation=7, test=1))
+    assert [len(split[name].labels) for name in ("train", "validation", "test")] == [13, 7, 1]
+    assert np.bincount(split["train"].labels).tolist() == [2, 2, 2] + [1] * 7
+
+
+def test_masks_are_one_object_sized_region(split):
+    assert set(np.unique(split.masks)) == {0, 1}
+    covered = split.masks.mean(axis=(1, 2))
+    assert covered.min() > 0.04
+    assert covered.max() < 0.45
+    for axis in (1, 2):
+        present = split.masks.any(axis=3 - axis)
+        extent = 32 - present.argmax(1) - present[:, ::-1].argmax(1)
+        assert extent.max() <= 24  # the largest digit, its soft edge and the margin
+
+
+def small_train(**fields):
+    return generate(dataset(train=500, validation=1, test=1, **fields))["train"]
+
+
+def test_without_clutter_the_mask_is_where_the_image_is_bright():
+    split = small_train(distractors=0, texture=0, contrast=175)
+    brightness = split.images.mean(axis=1)
+    bright = brightness > np.median(brightness, axis=(1, 2), keepdims=True) + 60
+    assert bright.any(axis=(1, 2)).all()
+    assert not (bright & (split.masks == 0)).any()
+
+
+def test_digits_lie_anywhere():
+    masks = default_splits()["train"].masks
+    assert masks.any(axis=(0, 1)).all()
+    assert masks.any(axis=(0, 2)).all()
+    centres = np.array([np.argwhere(mask).mean(axis=0) for mask in masks])
+    assert centres.std(axis=0).min() > 3
+
+
+def test_brightness_does_not_tell_digit_from_fragment():
+    def peaks(split, inside, share):
+        seen = np.where(split.masks[:, None] == inside, split.images, 0)
+        return np.quantile(seen.max(axis=(1, 2, 3)), share)
+
+    alone = small_train(distractors=0, texture=0, contrast=100)
+    assert peaks(alone, inside=0, share=0.9) < peaks(alone, inside=1, share=0.1)
+    # With a fragment, which a digit may partly hide, the two ranges are nearly the same.
+    split = small_train(distractors=1, texture=0, contrast=100)
+    assert peaks(split, inside=0, share=0.9) > peaks(split, inside=1, share=0.5)
+
+
+def test_test_images_do_not_depend_on_the_size_of_train():
+    small = generate(dataset(train=100))
+    for name in ("validation", "test"):
+        np.testing.assert_array_equal(small[name].images, default_splits()[name].images)
+
+
+def test_another_seed_gives_other_splits_and_images():
+    small = {"train": 100, "validation": 10, "test": 10}
+    one, two = (generate(dataset(generator_seed=seed, **small)) for seed in (0, 1))
+    assert (one["train"].images != two["train"].images).mean() > 0.9
+    assert set(one["test"].digits) != set(two["test"].digits)
+
+
+def test_difficulty_has_its_effect():
+    assert small_train(contrast=200).images.mean() > small_train(contrast=20).images.mean()
+    assert small_train(texture=80).images.std() > small_train(texture=0).images.std()
+    assert small_train(distractors=6).images.mean() > small_train(distractors=0).images.mean()

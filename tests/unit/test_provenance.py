@@ -1,0 +1,74 @@
+"""The code hash sees every statement that a phase can reach, and nothing else."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aib.provenance import import_closure
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def package(tmp_path):
+    shutil.copytree(ROOT / "aib", tmp_path / "aib", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def hashes(folder: Path) -> tuple[str, str]:
+    """Code hashes of training and of the report, of the package copy in `folder`."""
+    code = (
+        "from aib.provenance import code_hash as h;"
+        "print(h('aib.training.run'), h('aib.reporting.page'))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return tuple(run.stdout.split())
+
+
+def test_a_statement_counts_and_a_comment_does_not(package):
+    training, report = hashes(package)
+    path = package / "aib/training/schedule.py"
+    text = path.read_text()
+    path.write_text("# a comment\n" + text.replace('"""Learning rates', '"""Other words, rates'))
+    assert hashes(package) == (training, report)
+    path.write_text(text.replace("0.5", "0.6"))
+    changed = hashes(package)
+    assert changed[0] != training
+    assert changed[1] == report
+
+
+def test_report_code_does_not_reach_training(package):
+    training, report = hashes(package)
+    path = package / "aib/reporting/page.py"
+    path.write_text(path.read_text() + "\nANOTHER = 1\n")
+    changed = hashes(package)
+    assert changed[0] == training
+    assert changed[1] != report
+
+
+def test_phases_do_not_import_what_they_must_not():
+    training, report = import_closure("aib.training.run"), import_closure("aib.reporting.page")
+    assert "aib.models.attention" in training
+    assert not {name for name in training if name.startswith(("aib.reporting", "aib.statistics"))}
+    assert not {
+        name for name in report if name.startswith(("aib.models", "aib.training", "aib.data"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("aib.training.run", ["mlflow", "pandas", "seaborn", "snakemake", "sklearn", "matplotlib"]),
+        ("aib.reporting.page", ["torch", "mlflow"]),
+        ("aib.evaluation.localisation", ["torch", "mlflow", "sklearn"]),
+    ],
+)
+def test_heavy_libraries_stay_out(module, absent):
+    code = f"import sys, {module}; print([m for m in {absent!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,452 @@
+"""The report from made-up run records: numbers, refusals, page, figures, reference."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records import write_run, write_tree
+from scipy import stats
+
+from aib import record
+from aib.errors import AibError
+from aib.params import load
+from aib.reporting import figures, page, tables
+from aib.reporting.collect import collect
+from aib.reporting.reference import compare, make_reference
+from aib.reporting.summary import headline_lines, summarise
+from aib.runs import Plan, plan
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    return load(ROOT)
+
+
+@pytest.fixture(scope="module")
+def quick(parameters) -> Plan:
+    return plan(parameters, "quick")
+
+
+@pytest.fixture(scope="module")
+def tree(quick, tmp_path_factory) -> Path:
+    """A results folder of study quick with one diverged run and both polarities."""
+    return write_tree(tmp_path_factory.mktemp("results"), quick)
+
+
+@pytest.fixture(scope="module")
+def results(quick, tree):
+    return collect(quick, tree)
+
+
+@pytest.fixture(scope="module")
+def report(results, parameters, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    page.write_report(results, folder, parameters.published)
+    return folder
+
+
+@pytest.fixture
+def copied(tree, tmp_path) -> Path:
+    """A copy of the results folder that a test may change."""
+    return shutil.copytree(tree, tmp_path / "results")
+
+
+# ---------------------------------------------------------------- collecting
+
+
+def test_statistics_and_reporting_do_without_torch():
+    code = (
+        "import sys, aib.reporting.page, aib.reporting.reference, aib.statistics\n"
+        "bad = {'torch', 'mlflow', 'snakemake', 'aib.models', 'aib.training', 'aib.data'}\n"
+        "print(sorted(bad & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_missing_runs_are_refused_unless_allowed(quick, copied):
+    gone = copied / "runs" / quick.runs[3].folder
+    shutil.rmtree(gone)
+    with pytest.raises(AibError, match=r"1 of the 36 runs of study 'quick'.*snakemake") as error:
+        collect(quick, copied)
+    assert str(gone) in str(error.value)
+    assert "\n" not in str(error.value)
+    results = collect(quick, copied, allow_missing=True)
+    assert [run.folder for cell in results.arms("cluttered-digits") for run in cell.missing] == [
+        quick.runs[3].folder
+    ]
+    assert tables.failure_rows(results)[-1]["status"] == "missing"
+
+
+def test_a_folder_without_runs_is_refused_even_then(quick, tmp_path):
+    with pytest.raises(AibError, match="36 of the 36 runs"):
+        collect(quick, tmp_path, allow_missing=True)
+
+
+def change_result(folder: Path, **changes) -> None:
+    path = folder / record.RESULT
+    record.write_json(path, record.read_json(path) | changes)
+
+
+def test_mixed_code_is_refused_unless_allowed_and_then_shown(quick, copied, tmp_path):
+    change_result(copied / "runs" / quick.runs[0].folder, code_hash="0ther0000000")
+    with pytest.raises(AibError, match=r"2 versions of the code.*--allow-mixed-code"):
+        collect(quick, copied)
+    results = collect(quick, copied, allow_mixed_code=True)
+    page.write_report(results, tmp_path / "report")
+    text = (tmp_path / "report" / "index.html").read_text()
+    assert "Mixed code." in text
+    assert "0ther0000000" in text
+
+
+def test_mixed_data_is_always_refused(quick, copied):
+    change_result(copied / "runs" / quick.runs[0].folder, data_digest="sha256:00")
+    with pytest.raises(AibError, match="2 versions of dataset 'cluttered-digits'"):
+        collect(quick, copied, allow_mixed_code=True, allow_missing=True)
+
+
+def test_a_record_in_the_wrong_folder_is_refused(quick, copied):
+    change_result(copied / "runs" / quick.runs[0].folder, key="000000000000")
+    with pytest.raises(AibError, match="holds spec 000000000000"):
+        collect(quick, copied)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def errors_of(tree: Path, cell) -> np.ndarray:
+    """Test errors straight from the files."""
+    paths = [tree / "runs" / run.folder / record.RESULT for run in cell.runs]
+    read = [json.loads(path.read_text()) for path in paths]
+    return np.array(
+        [100 - 100 * r["evaluation"]["mean"]["test"]["accuracy"] for r in read if "evaluation" in r]
+    )
+
+
+def test_summary_agrees_with_a_direct_computation(results, quick, tree):
+    summary = summarise(results)
+    arms = ("vgg-aib", "vgg-dvib")
+    a, b = (errors_of(tree, quick.cell("cluttered-digits", arm)) for arm in arms)
+    cell = summary["cells"]["cluttered-digits"]["vgg-aib"]
+    assert cell["n"] == 6
+    assert cell["test_error_mean"] == pytest.approx(a.mean())
+    assert cell["test_error_std"] == pytest.approx(a.std(ddof=1))
+    low, high = stats.t.interval(0.95, 5, a.mean(), stats.sem(a))
+    assert (cell["test_error_low"], cell["test_error_high"]) == pytest.approx((low, high))
+    (row,) = [r for r in summary["verdicts"] if (r["treatment"], r["control"]) == arms]
+    welch = stats.ttest_ind(-a, -b, equal_var=False)
+    low, high = welch.confidence_interval(0.95)
+    assert row["difference"] == pytest.approx(b.mean() - a.mean())
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+    assert row["p"] == pytest.approx(welch.pvalue)
+    assert row["p_holm"] >= row["p"]
+    assert row["n_pairs"] == 6
+    assert row["paired_p"] == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert row["two_way_low"] < row["difference"] < row["two_way_high"]
+
+
+def test_an_ablation_is_compared_with_all_runs_of_its_arm(results):
+    rows = {r["treatment"]: r for r in summarise(results)["verdicts"] if r["family"] == "ablation"}
+    assert set(rows) == {
+        *("vgg-aib-qt [anchors=2]", "vgg-aib-qt [anchors=5]"),
+        *("vgg-aib [beta=0]", "vgg-aib [beta=0.1]"),
+    }
+    row = rows["vgg-aib [beta=0]"]
+    assert (row["n_treatment"], row["n_control"], row["n_pairs"]) == (3, 6, 3)
+
+
+def test_summary_is_plain_json_with_nested_numbers(results):
+    summary = summarise(results)
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert isinstance(summary["cells"]["cluttered-digits"]["vgg"]["test_error_mean"], float)
+
+
+def test_polarities_are_counted_and_every_seed_is_kept(results):
+    found = summarise(results)["cells"]["cluttered-digits"]["vgg-aib"]["localisation"]
+    assert set(found["auroc"]) == {"0", "1", "2", "3", "4", "5"}
+    assert (found["n_on_object"], found["n"]) == (4, 6)
+    assert found["chosen_auroc"] > 0.8
+
+
+def test_diverged_runs_are_listed_and_counted(results, report):
+    assert (
+        summarise(results)["cells"]["cluttered-digits"]["vgg-aib-qt [anchors=2]"]["diverged"] == 1
+    )
+    (row,) = csv.DictReader((report / "tables" / "failures.csv").open())
+    assert (row["status"], row["epoch"], row["step"]) == ("diverged", "2", "31")
+    assert "1 of 36 runs diverged" in headline_lines(summarise(results))[-1]
+    assert "the loss was not finite in epoch 2, step 31" in (report / "index.html").read_text()
+
+
+def test_headline_names_every_verdict(results):
+    lines = headline_lines(summarise(results))
+    verdicts = summarise(results)["verdicts"]
+    assert len(lines) == 1 + len(verdicts) + 1
+    assert all(row["verdict"] in line for row, line in zip(verdicts, lines[1:-1], strict=True))
+
+
+def test_every_table_is_written(report):
+    found = {path.stem for path in (report / "tables").glob("*.csv")}
+    assert found == {
+        *("runs", "arms", "contrasts", "ablations", "localisation", "optimism", "per_class"),
+        *("mcnemar", "failures", "history"),
+    }
+    runs = list(csv.DictReader((report / "tables" / "runs.csv").open()))
+    assert len(runs) == 36
+    assert sum(run["status"] == "diverged" for run in runs) == 1
+    localisation = list(csv.DictReader((report / "tables" / "localisation.csv").open()))
+    assert {row["arms"] for row in localisation if not row["key"]} == {
+        "control: uniform",
+        "control: gaussian",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(None, "to be filled from the PDF"), (99.0, "differs"), ("mean", "reproduced")],
+)
+def test_published_values_meet_a_prediction_interval(results, parameters, value, verdict):
+    mean = results.cell("cluttered-digits", "vgg").values("error").mean()
+    entry = parameters.published[0].model_copy(
+        update={"dataset": "cluttered-digits", "value": mean if value == "mean" else value}
+    )
+    elsewhere = parameters.published[0]
+    (row,) = tables.published_rows(results, [entry, elsewhere])
+    assert row["verdict"] == verdict
+    assert row["ours_low"] < row["ours"] < row["ours_high"]
+
+
+# ---------------------------------------------------------------- page and figures
+
+
+class Links(HTMLParser):
+    """Ids, links and sources of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.ids, self.links, self.sources, self.svg_titles = [], [], [], 0
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values[k] for k in ("href", "xlink:href") if k in values]
+        self.sources += [values["src"]] if "src" in values else []
+        self.svg_titles += tag == "title"
+
+
+@pytest.fixture(scope="module")
+def links(report) -> Links:
+    parser = Links()
+    parser.feed((report / "index.html").read_text())
+    return parser
+
+
+def test_the_page_is_self_contained_and_its_links_lead_somewhere(report, links):
+    text = (report / "index.html").read_text()
+    assert len(text) < 1_500_000
+    assert all(source.startswith("data:image/png;base64,") for source in links.sources)
+    assert not re.search(r"@import|<script|<link", text)
+    assert not re.search(r"url\((?!#)", text)
+    for link in links.links:
+        assert not re.match(r"[a-z]+:", link), link
+        if link.startswith("#"):
+            assert link[1:] in links.ids, link
+        else:
+            assert (report / link).exists(), link
+
+
+def test_ids_are_unique_but_for_those_matplotlib_repeats(links):
+    repeated = {name for name in links.ids if links.ids.count(name) > 1}
+    assert not {name for name in repeated if name.startswith("cluttered-digits")}
+
+
+def test_the_page_begins_with_the_verdicts(report):
+    text = (report / "index.html").read_text()
+    sections = re.findall(r'<section id="([a-z]+)"', text)
+    assert sections == [
+        *("verdicts", "figures", "numbers", "declared", "protocol", "localisation", "published"),
+        *("cost", "failures", "provenance", "reading", "runs"),
+    ]
+
+
+def test_numbers_and_points_lead_to_their_runs(report, links, results):
+    text = (report / "index.html").read_text()
+    cell = results.cell("cluttered-digits", "vgg")
+    assert f'href="#{page.group_anchor(cell)}" title="{page.runs_title(cell)}"' in text
+    assert "seeds 0, 1, 2, 3, 4, 5; code c0ffee123456; data d1d1d1d1d1d1" in text
+    assert links.svg_titles > 60  # the points, and the page's own title
+
+
+def test_every_figure_is_made(report):
+    found = {path.name for path in (report / "figures").iterdir()}
+    assert found == {
+        "runs-cluttered-digits.svg",
+        "differences-cluttered-digits.svg",
+        "ablation-anchors-cluttered-digits.svg",
+        "ablation-beta-cluttered-digits.svg",
+        "learning-cluttered-digits.svg",
+        "information-cluttered-digits.svg",
+        "localisation-cluttered-digits.svg",
+        "gallery-cluttered-digits.png",
+    }
+    svg = (report / "figures" / "runs-cluttered-digits.svg").read_text()
+    assert "<text" in svg  # letters stay letters
+    assert "dc:date" not in svg
+
+
+def test_the_gallery_shows_both_polarities(results):
+    cell = results.cell("cluttered-digits", "vgg-aib")
+    polarity = {run.localisation["polarity"] for run in figures._gallery_runs(cell)}
+    assert polarity == {"object", "background"}
+
+
+def test_an_arm_has_one_colour_whatever_its_ablation(results):
+    cells = results.distinct("cluttered-digits")
+    by_model = {(cell.model, figures.colour(cell)) for cell in cells}
+    assert len(by_model) == len({figures.colour(cell) for cell in cells}) == 4
+
+
+def test_writing_twice_gives_the_same_bytes_and_no_leftovers(results, report, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.svg").write_text("old")
+    page.write_report(results, tmp_path, ())
+    names = {path.relative_to(report) for path in report.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert all((report / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
+
+
+def test_real_images_two_seeds_no_ablation_no_masks(parameters, tmp_path):
+    smoke = plan(parameters, "cifar10-smoke")
+    for run in smoke.runs:
+        folder = write_run(tmp_path, run)
+        (folder / record.LOCALISATION).unlink(missing_ok=True)
+    summary = page.write_report(collect(smoke, tmp_path), tmp_path / "report")
+    assert len(summary["verdicts"]) == 1
+    text = (tmp_path / "report" / "index.html").read_text()
+    assert "Localisation</h2>" not in text
+    assert "airplane" in text
+    assert {path.stem for path in (tmp_path / "report" / "figures").iterdir()} == {
+        *("runs-cifar10-jpeg", "differences-cifar10-jpeg", "learning-cifar10-jpeg"),
+        *("information-cifar10-jpeg", "gallery-cifar10-jpeg"),
+    }
+
+
+def test_an_arm_whose_runs_all_diverged(parameters, tmp_path):
+    smoke = plan(parameters, "cifar10-smoke")
+    for run in smoke.runs:
+        write_run(tmp_path, run, diverged=run.names.model == "vgg-aib-qt")
+    results = collect(smoke, tmp_path)
+    summary = page.write_report(results, tmp_path / "report", parameters.published)
+    (row,) = summary["verdicts"]
+    assert row["verdict"] == "undecided"
+    assert row["difference"] is None
+    assert row["reason"] in (tmp_path / "report" / "index.html").read_text()
+    assert row["reason"] in headline_lines(summary)[1]
+
+
+def test_a_study_whose_runs_all_diverged(parameters, tmp_path):
+    smoke = plan(parameters, "cifar10-smoke")
+    for run in smoke.runs:
+        write_run(tmp_path, run, diverged=True)
+    summary = page.write_report(collect(smoke, tmp_path), tmp_path / "report")
+    assert summary["cells"]["cifar10-jpeg"]["vgg"] == {
+        **summary["cells"]["cifar10-jpeg"]["vgg"],
+        **{"n": 0, "diverged": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (["undecided"] * 4, "All 4 contrasts are undecided"),
+        (["undecided"], "The one declared contrast is undecided"),
+        (["better", "undecided"], "better in 1 and undecided in 1"),
+        (["worse", "equivalent"], "worse in 1 and equivalent within the margin in 1"),
+        ([], "decides nothing"),
+    ],
+)
+def test_the_lede_is_honest(verdicts, words):
+    rows = [{"family": "main", "verdict": word} for word in verdicts]
+    assert words in page.lede(rows)
+    if "undecided" in verdicts[1:]:
+        assert "no finding" in page.lede(rows) or "neither support" in page.lede(rows)
+
+
+def test_a_bound_below_the_margin_is_said():
+    row = {"treatment": "a", "control": "b", "margin": 1.0, "verdict": "better", "difference": 1.4}
+    row |= {"low": 0.2, "high": 2.6, "family_size": 4, "seeds_needed": None}
+    assert "is not settled" in page.sentence(row, 0.05)["rest"]
+    assert "beyond the margin of 1 point" in page.sentence(row | {"low": 1.1}, 0.05)["rest"]
+    assert "−1.40" in page.sentence(row | {"difference": -1.4, "verdict": "worse"}, 0.05)["found"]
+
+
+# ---------------------------------------------------------------- reference
+
+
+@pytest.fixture
+def summary(results) -> dict:
+    return json.loads(json.dumps(summarise(results)))
+
+
+def test_the_same_runs_are_identical(summary):
+    assert compare(summary, make_reference(summary)).outcome == "identical"
+
+
+def shift(summary: dict, arm: str, points: float) -> None:
+    for run in summary["runs"]:
+        if arm in run["arms"]:
+            run["test_accuracy"] -= points
+            run["weights_sha256"] = "f" * 64
+
+
+def test_small_changes_are_the_same(summary):
+    reference = make_reference(json.loads(json.dumps(summary)))
+    shift(summary, "vgg-aib", 0.05)
+    outcome = compare(summary, reference)
+    assert outcome.outcome == "same"
+    assert "99.9 % prediction intervals" in outcome.lines[0]
+
+
+def test_large_changes_are_different_and_named(summary):
+    reference = make_reference(json.loads(json.dumps(summary)))
+    shift(summary, "vgg-aib", 8)
+    outcome = compare(summary, reference)
+    assert outcome.outcome == "different"
+    assert "vgg-aib on cluttered-digits: mean test error" in outcome.lines[0]
+    assert "+8 away" in outcome.lines[0]
+
+
+def test_other_specs_arms_or_failures_are_different(summary):
+    reference = make_reference(json.loads(json.dumps(summary)))
+    arms = summary["cells"]["cluttered-digits"]
+    arms["vgg"]["key"] = "000000000000"
+    arms["vgg-dvib"]["diverged"] = 2
+    arms["new"] = arms.pop("vgg-aib")
+    outcome = compare(summary, reference)
+    assert outcome.outcome == "different"
+    text = "\n".join(outcome.lines)
+    for words in (
+        "vgg on cluttered-digits: spec 0",
+        "2 runs diverged",
+        "new on",
+        "only in the ref",
+    ):
+        assert words in text
+
+
+def test_another_study_is_different(summary):
+    reference = make_reference(summary) | {"study": "other"}
+    assert compare(summary, reference).outcome == "different"
+
+
+def test_the_reference_is_small_and_plain(summary):
+    assert len(json.dumps(make_reference(summary))) < 20_000

@@ -1,0 +1,40 @@
+# Fetch an archive, then decode it once into arrays.
+
+
+rule fetch:
+    output:
+        "results/downloads/{dataset}/{file}",
+    log:
+        "logs/fetch/{dataset}/{file}.log",
+    retries: 2
+    shell:
+        "aib data fetch {wildcards.dataset} 2>&1 | tee {log}"
+
+
+def archive_of(wildcards):
+    """The download that a dataset needs, if it needs one."""
+    dataset = PARAMETERS.datasets[wildcards.dataset]
+    if isinstance(dataset, ArchiveDataset):
+        return f"results/downloads/{wildcards.dataset}/{dataset.file}"
+    return []
+
+
+rule prepare:
+    input:
+        archive_of,
+    output:
+        "results/data/{dataset}/manifest.json",
+    log:
+        "logs/prepare/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/prepare/{dataset}.tsv"
+    params:
+        code=code_hash("aib.data.datasets"),
+        dataset=lambda wildcards: PARAMETERS.datasets[wildcards.dataset].model_dump_json(),
+    shell:
+        "aib data prepare {wildcards.dataset} 2>&1 | tee {log}"
+
+
+rule data:
+    input:
+        expand("results/data/{dataset}/manifest.json", dataset=DATASETS),

@@ -1,0 +1,30 @@
+# One job a run. Only result.json is declared: the rest of the record comes with it, and what is
+# not declared survives a kill, the checkpoint above all.
+
+
+rule train:
+    input:
+        # Not the arrays: their times change when DVC links them anew, the manifest's bytes do not.
+        "results/data/{dataset}/manifest.json",
+    output:
+        f"{RUN}/result.json",
+    log:
+        "logs/train/{dataset}/{model}/{key}/seed-{seed}.log",
+    benchmark:
+        "logs/benchmarks/train/{dataset}/{model}/{key}/seed-{seed}.tsv"
+    params:
+        code=code_hash("aib.training.run"),
+        run=lambda wildcards: "{dataset}/{model}/{key}/seed-{seed}".format(**wildcards),
+    threads: 1
+    resources:
+        gpu=1,
+    message:
+        "training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} ({wildcards.key})"
+    shell:
+        "aib train {STUDY} {params.run} --device {DEVICE}"
+        " --trainings-per-gpu {TRAININGS_PER_GPU} > {log} 2>&1"
+
+
+rule runs:
+    input:
+        run_files("result.json"),
