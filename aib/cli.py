@@ -133,33 +133,31 @@ def data_verify(name: DatasetName) -> None:
 
 @app.command()
 def train(
-    study: StudyName,
-    run: Annotated[str, typer.Argument(help="dataset/model/key/seed-N, as `aib status` lists it")],
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    run: Annotated[str, typer.Argument(help="dataset/model/key/seed-N of a run of any study")],
+    device: Annotated[str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu or cuda")] = "auto",
+    trainings_per_gpu: Annotated[
+        int, typer.Option(envvar="AIB_TRAININGS_PER_GPU", help="trainings that may share a GPU")
+    ] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="time between checkpoints")] = 60.0,
-    trainings_per_gpu: Annotated[int, typer.Option(help="trainings that may share a GPU")] = 1,
 ) -> None:
     """Train one run; go on from its checkpoint if there is one."""
     import os
 
     from aib.gpus import claimed_gpu, visible_gpus
-    from aib.params import ParameterError, nearest
+    from aib.params import load
+    from aib.runs import find
 
-    specs = {str(spec.folder): spec for spec in _plan(study).runs}
-    if run not in specs:
-        raise ParameterError(f"study '{study}' has no run '{run}'; {nearest(run, set(specs))}")
+    spec = find(load(Path.cwd()), run)
     with claimed_gpu(visible_gpus() if device != "cpu" else [], trainings_per_gpu) as gpu:
         if gpu is not None:  # before torch looks
             os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        from aib.data.datasets import load
+        from aib.data.datasets import load as load_data
         from aib.provenance import code_hash
         from aib.training.run import train as train_run
 
-        spec = specs[run]
-        data = load(RESULTS / "data" / spec.names.dataset)
-        folder = RESULTS / "runs" / run
+        data = load_data(RESULTS / "data" / spec.names.dataset)
         code = code_hash("aib.training.run")
-        train_run(spec, data, folder, code, device, checkpoint_seconds)
+        train_run(spec, data, RESULTS / "runs" / spec.folder, code, device, checkpoint_seconds)
 
 
 @app.command()
@@ -225,10 +223,16 @@ def compare(
 
     folder = REPORTS / study
     summary = read_json(folder / "summary.json")
-    outcome = compare_with(summary, read_json(folder / "reference.json"))
-    print("\n".join([*headline_lines(summary), *outcome.lines]))
+    print("\n".join(headline_lines(summary)))
+    reference, different = folder / "reference.json", False
+    if reference.exists():
+        outcome = compare_with(summary, read_json(reference))
+        different = outcome.outcome == "different"
+        print("\n".join(outcome.lines))
+    else:
+        print(f"no reference to compare with; `aib accept {study}` makes this one the reference")
     print(f"report: {folder / 'index.html'}")
-    if strict and outcome.outcome == "different":
+    if strict and different:
         sys.exit(1)
 
 

@@ -211,10 +211,13 @@ def plan(parameters: Parameters, study_name: str) -> Plan:
     return Plan(study_name, study, tuple(cells), tuple(questions))
 
 
-def read_spec(path: Path) -> RunSpec:
-    """Read a spec.json (its "spec" part) back; `ParameterError` when it is not one."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ParameterError(f"{path}: not a run's spec: {error}") from None
-    return check(RunSpec, content.get("spec", {}), str(path))
+def find(parameters: Parameters, folder: str) -> RunSpec:
+    """The run of any study whose record lies in `folder` below results/runs."""
+    runs = {
+        str(run.folder): run for name in parameters.studies for run in plan(parameters, name).runs
+    }
+    if folder not in runs:
+        raise ParameterError(
+            f"params/studies: no study has run '{folder}'; {nearest(folder, set(runs))}"
+        )
+    return runs[folder]

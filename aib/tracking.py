@@ -17,17 +17,20 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import Any, NamedTuple
 
 from aib.errors import AibError
 from aib.record import LOG, RESULT, Record, file_sha256
 from aib.reporting.collect import CellResults, collect
 from aib.runs import Plan
 
-# MLflow reads these when it is imported: no telemetry, and a server that is away is noticed in
-# seconds. Its own default is to ask for some minutes.
+# Before mlflow is imported: no telemetry, no two lines of output a run, and a server that is away
+# is noticed in seconds, where MLflow would ask for some minutes.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
@@ -38,11 +41,21 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 DATABASE = "mlflow.db"
-METRICS_A_BATCH, PARAMS_A_BATCH = 800, 100
-LONGEST_VALUE = 6000  # of a parameter; this and the batches are limits of MLflow
+LONGEST_VALUE = 6000  # of a parameter, as MLflow has it
+PARAMS_A_BATCH, METRICS_A_BATCH = 100, 900  # and together 1000 at most
 DIGEST_LENGTH = 12  # of a dataset, as in the report; MLflow takes 36 and shows some 20
 IDENTITY = "aib.folder"  # the tag that says which run of the plan this is
+TIME = r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)  "  # begins every line of a log
 CONTENT = "aib.content"  # digest of all that was logged; set last, so that half a run has none
+
+
+class Point(NamedTuple):
+    """One value of one metric."""
+
+    name: str
+    value: float
+    epoch: int
+    seconds: float  # since the run started
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ class Content:
     name: str
     completed: bool
     params: dict[str, str]
-    metrics: list[tuple[str, float, int, float]]  # name, value, epoch, seconds since the start
+    metrics: list[Point]
     tags: dict[str, str]
     dataset: dict[str, str]
 
@@ -105,10 +118,11 @@ def _errors_as_one_line(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-        remedy = "start that server, or unset MLFLOW_TRACKING_URI to use a local file"
+        remedy = "set MLFLOW_TRACKING_URI to a running server, or unset it to use mlflow.db"
         if uri.startswith("sqlite:"):
-            remedy = "move the file away and import again, it only mirrors the run records"
-        reason = _without_password(str(error).strip().splitlines()[0])
+            remedy = "make it writable, or move it away and import again: it mirrors the records"
+        reason = str(error).strip().splitlines()[0].rsplit("(Caused by ", 1)[-1].rstrip(")")
+        reason = shorten(_without_password(reason), 160, placeholder=" …")
         raise AibError(f"{_shown(uri)}: MLflow cannot be used ({reason}); {remedy}") from None
 
 
@@ -125,28 +139,32 @@ def _without_password(text: str) -> str:
 
 def _experiment(client: MlflowClient, plan: Plan, report: Path) -> str:
     """Id of the study's experiment, made or brought up to date."""
+    found = client.get_experiment_by_name(plan.name)
+    if found is None:
+        found = client.get_experiment(client.create_experiment(plan.name))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
     tags = {
-        "mlflow.experimentKind": "custom_model_development",  # else the UI asks
-        "mlflow.note.content": _note(plan, report),
+        "mlflow.note.content": _note(plan, report, found.experiment_id),
         "aib.title": plan.study.title,
         "aib.hypothesis": plan.study.hypothesis,
         "aib.report": report.as_posix(),
     }
-    found = client.get_experiment_by_name(plan.name)
-    if found is None:
-        return client.create_experiment(plan.name, tags=tags)
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
     for name, value in tags.items():
         if found.tags.get(name) != value:
             client.set_experiment_tag(found.experiment_id, name, value)
     return found.experiment_id
 
 
-def _note(plan: Plan, report: Path) -> str:
-    """The first line is all that the UI shows before a click; it strips links to files."""
-    title, path = plan.study.title, report.as_posix()
-    return f"{title} Report: `{path}` in the project's folder.\n\n{plan.study.hypothesis}"
+def _note(plan: Plan, report: Path, experiment: str) -> str:
+    """The description in the UI, which shows only the first line before a click.
+
+    The link is for those who have not left the UI's GenAI mode, which hides all runs. The report
+    has none: the UI strips links to files, and browsers refuse them.
+    """
+    runs = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+    place = f"report: `{report.as_posix()}` in the project's folder"
+    return f"{plan.study.title} [See the runs]({runs}); {place}\n\n{plan.study.hypothesis}"
 
 
 # ---------------------------------------------------------------- its runs
@@ -197,19 +215,22 @@ def _log(client: MlflowClient, experiment: str, content: Content, start: int, en
     run = client.create_run(experiment, start_time=start, run_name=content.name, tags=content.tags)
     run_id = run.info.run_id
     params = [Param(name, value) for name, value in content.params.items()]
-    for first in range(0, len(params), PARAMS_A_BATCH):
-        client.log_batch(run_id, params=params[first : first + PARAMS_A_BATCH])
     metrics = [
-        Metric(name, value, start + round(1000 * seconds), epoch)
-        for name, value, epoch, seconds in content.metrics
+        Metric(point.name, point.value, start + round(1000 * point.seconds), point.epoch)
+        for point in content.metrics
     ]
-    for first in range(0, len(metrics), METRICS_A_BATCH):
-        client.log_batch(run_id, metrics=metrics[first : first + METRICS_A_BATCH])
+    batches = _batches(params, PARAMS_A_BATCH), _batches(metrics, METRICS_A_BATCH)
+    for some_params, some_metrics in zip_longest(*batches, fillvalue=[]):
+        client.log_batch(run_id, params=some_params, metrics=some_metrics)
     context = InputTag("mlflow.data.context", "training")
     client.log_inputs(run_id, [DatasetInput(Dataset(**content.dataset), [context])])
     status = "FINISHED" if content.completed else "FAILED"
     client.set_terminated(run_id, status, end)
     client.set_tag(run_id, CONTENT, content.digest)
+
+
+def _batches(items: list, size: int) -> list[list]:
+    return [items[first : first + size] for first in range(0, len(items), size)]
 
 
 def _times(record: Record) -> tuple[int, int]:
@@ -219,12 +240,9 @@ def _times(record: Record) -> tuple[int, int]:
     brings a record back. The start is the end less the time that the run took. A record without
     a log gets the time of its result.json.
     """
-    log = record.folder / LOG
-    if log.exists():
-        last = log.read_text().rstrip().rsplit("\n", 1)[-1]
-        end = datetime.strptime(last[:19], "%Y-%m-%d %H:%M:%S").timestamp()
-    else:
-        end = (record.folder / RESULT).stat().st_mtime
+    log, result = record.folder / LOG, record.folder / RESULT
+    times = re.findall(TIME, log.read_text(), flags=re.MULTILINE) if log.exists() else []
+    end = datetime.fromisoformat(times[-1]).timestamp() if times else result.stat().st_mtime
     cost = record.result["cost"]  # `seconds` begins anew when a run resumes, the others do not
     seconds = max(cost["seconds"], cost["step_seconds"] + cost["evaluation_seconds"])
     return round(1000 * (end - seconds)), round(1000 * end)
@@ -240,8 +258,8 @@ def _content(plan: Plan, record: Record, cells: list[CellResults]) -> Content:
     return Content(
         name=f"{arms[0]}{where} seed {result['seed']}",
         completed=record.completed,
-        params=_flat(spec),
-        metrics=[*_by_epoch(record.history), *_figures(record)],
+        params={"arm": arms[0]} | _flat(spec),  # the compare page plots by parameters, not tags
+        metrics=[*_figures(record), *_by_epoch(record.history)],
         tags=_tags(record, arms),
         dataset={
             "name": names["dataset"],
@@ -255,25 +273,24 @@ def _content(plan: Plan, record: Record, cells: list[CellResults]) -> Content:
 
 def _tags(record: Record, arms: list[str]) -> dict[str, str]:
     result, git = record.result, record.spec["git"]
-    names = result["names"]
-    folder = Path(names["dataset"], names["model"], result["key"], f"seed-{result['seed']}")
+    folder = "/".join(record.folder.parts[-4:])  # as RunSpec.folder
+    note = f"Record: `results/runs/{folder}`"
     tags = {
         "aib.arm": arms[0],
         "aib.arms": ", ".join(arms),
         "aib.seed": str(result["seed"]),
-        **{f"aib.{kind}": name for kind, name in names.items()},
+        **{f"aib.{part}": name for part, name in result["names"].items()},
         "aib.run_key": result["key"],
         "aib.code_hash": result["code_hash"],
         "aib.data_digest": result["data_digest"],
         "aib.device": result["cost"]["device"],
         "aib.record": file_sha256(record.folder / RESULT),
-        IDENTITY: folder.as_posix(),
+        IDENTITY: folder,
         "mlflow.source.name": "aib train",
+        "mlflow.note.content": note if record.completed else f"{note}\n\n{result['reason']}",
     }
     if git["commit"]:
         tags["mlflow.source.git.commit"] = git["commit"]
-    if not record.completed:
-        tags["aib.reason"] = result["reason"]
     return tags
 
 
@@ -289,33 +306,34 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _by_epoch(history: list[dict[str, Any]]) -> Iterator[tuple[str, float, int, float]]:
-    """Every number of every epoch, as (name, value, epoch, seconds of training so far)."""
+def _figures(record: Record) -> Iterator[Point]:
+    """The figures of the whole run. At epoch 0, which makes MLflow draw them as bars.
+
+    MLflow makes a section of charts of what stands before the slash, in alphabetical order.
+    """
+    result, sections = record.result, {}
+    if record.completed:
+        modes = result["evaluation"]
+        sections["final"] = _joined(modes[result["headline"]])
+        sections["samples"] = _joined({mode: _joined(splits) for mode, splits in modes.items()})
+        sections["selection"] = _joined(result["figures"])
+    if record.localisation:
+        chosen = _joined({"chosen_polarity": record.localisation["test_chosen_polarity"]})
+        sections["localisation"] = record.localisation["test"] | chosen
+    sections["resources"] = {"parameters": result.get("parameters")} | result["cost"]
+    for section, figures in sections.items():
+        for name, value in _numbers(figures):
+            yield Point(f"{section}/{name}", value, 0, result["cost"]["seconds"])
+
+
+def _by_epoch(history: list[dict[str, Any]]) -> Iterator[Point]:
+    """Every number of every epoch."""
     seconds = 0.0
     for line in history:
         seconds += line["seconds"]
         for name, value in _numbers(line):
             if name != "epoch":
-                yield f"by_epoch/{name}", value, line["epoch"], seconds
-
-
-def _figures(record: Record) -> Iterator[tuple[str, float, int, float]]:
-    """The figures of the whole run. At epoch 0, which makes MLflow draw them as bars.
-
-    MLflow makes a section of charts of what stands before the slash, in alphabetical order.
-    """
-    result, sections = record.result, {"resources": record.result["cost"]}
-    if record.completed:
-        sections["final"] = _joined(result["evaluation"][result["headline"]])
-        sections["resources"] = result["cost"] | {"parameters": result["parameters"]}
-        sections["samples"] = _joined({k: _joined(v) for k, v in result["evaluation"].items()})
-        sections["selection"] = _joined(result["figures"])
-    if record.localisation:
-        chosen = _joined({"chosen_polarity": record.localisation["test_chosen_polarity"]})
-        sections["localisation"] = record.localisation["test"] | chosen
-    for section, figures in sections.items():
-        for name, value in _numbers(figures):
-            yield f"{section}/{name}", value, 0, result["cost"]["seconds"]
+                yield Point(f"by_epoch/{name}", value, line["epoch"], seconds)
 
 
 def _joined(tree: dict[str, dict[str, Any]]) -> dict[str, Any]:

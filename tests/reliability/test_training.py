@@ -30,7 +30,7 @@ def find_run(project: Path, arm: str, seed: int = 0) -> str:
 
 
 def command(name: str, *options: str) -> list[str]:
-    return ["aib", "train", "tiny", name, "--device", "cpu", *options]
+    return ["aib", "train", name, "--device", "cpu", *options]
 
 
 def folder(project: Path, name: str) -> Path:
@@ -187,7 +187,7 @@ def test_an_infinite_loss_ends_in_a_record_that_says_so(tmp_path):
 def test_cuda_asked_for_and_absent_is_one_line(project):
     name = find_run(project, "vgg", seed=1)
     forget(project, name)
-    result = run(project, "aib", "train", "tiny", name, "--device", "cuda", check=False)
+    result = run(project, "aib", "train", name, "--device", "cuda", check=False)
     assert result.returncode == 1
     assert "device cuda was asked for, and this machine has none" in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,6 +1,5 @@
 """A mistake in params/ is one line with file, key, what was found and the nearest valid name."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -124,10 +123,3 @@ def test_quick_shares_the_runs_of_default_ablation_values():
     assert ablated.runs == default.runs[:3]
     treatments = [q.treatment for q in plan.questions if q.family == "ablation"]
     assert "vgg-aib-qt [anchors=20]" not in treatments
-
-
-def test_a_spec_survives_its_file(tmp_path):
-    spec = runs.plan(params.load(ROOT), "quick").runs[-1]
-    path = tmp_path / "spec.json"
-    path.write_text(json.dumps({"spec": spec.model_dump(mode="json")}))
-    assert runs.read_spec(path) == spec

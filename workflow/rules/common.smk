@@ -1,17 +1,19 @@
-# What every rule file shares: the study's plan, the code hashes, and safe defaults.
+# What all phases share: the plan of the study, the code hashes, safe defaults, lists of files.
+import os
 import sys
 from pathlib import Path
 
-from aib import params
 from aib.errors import AibError
+from aib.gpus import visible_gpus
 from aib.params import ArchiveDataset, load
 from aib.provenance import code_hash
 from aib.runs import plan
-from aib.gpus import visible_gpus
 
 STUDY = config.setdefault("study", "quick")
+# Not params of a rule: where a run is trained must not make it another run.
 DEVICE = config.setdefault("device", "auto")
 TRAININGS_PER_GPU = int(config.setdefault("trainings_per_gpu", 1))
+os.environ.update(AIB_DEVICE=DEVICE, AIB_TRAININGS_PER_GPU=str(TRAININGS_PER_GPU))
 
 try:
     PARAMETERS = load(Path.cwd())
@@ -40,3 +42,16 @@ DATASETS = sorted({run.names.dataset for run in PLAN.runs})
 def run_files(name, runs=PLAN.runs):
     """That file of each of the study's runs."""
     return [f"results/runs/{run.folder}/{name}" for run in runs]
+
+
+def archive_of(wildcards):
+    """The download that a dataset needs, if it needs one."""
+    dataset = PARAMETERS.datasets[wildcards.dataset]
+    if isinstance(dataset, ArchiveDataset):
+        return f"results/downloads/{wildcards.dataset}/{dataset.file}"
+    return []
+
+
+def shows_maps(run):
+    """Has this run a map, and its dataset masks to compare it with?"""
+    return run.model.attention != "none" and run.dataset.has_masks

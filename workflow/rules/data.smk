@@ -11,14 +11,6 @@ rule fetch:
         "aib data fetch {wildcards.dataset} 2>&1 | tee {log}"
 
 
-def archive_of(wildcards):
-    """The download that a dataset needs, if it needs one."""
-    dataset = PARAMETERS.datasets[wildcards.dataset]
-    if isinstance(dataset, ArchiveDataset):
-        return f"results/downloads/{wildcards.dataset}/{dataset.file}"
-    return []
-
-
 rule prepare:
     input:
         archive_of,
@@ -30,7 +22,9 @@ rule prepare:
         "logs/benchmarks/prepare/{dataset}.tsv"
     params:
         code=code_hash("aib.data.datasets"),
-        dataset=lambda wildcards: PARAMETERS.datasets[wildcards.dataset].model_dump_json(),
+        dataset=lambda wildcards: PARAMETERS.datasets[
+            wildcards.dataset
+        ].model_dump_json(),
     shell:
         "aib data prepare {wildcards.dataset} 2>&1 | tee {log}"
 

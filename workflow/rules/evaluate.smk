@@ -1,11 +1,6 @@
 # Attention maps against the masks of the embedded data.
 
 
-def shows_maps(run):
-    """Has this run a map, and its dataset masks to compare it with?"""
-    return run.model.attention != "none" and run.dataset.has_masks
-
-
 rule localise:
     input:
         f"{RUN}/result.json",
@@ -22,4 +17,7 @@ rule localise:
         "aib localise $(dirname {output}) results/data/{wildcards.dataset} > {log} 2>&1"
 
 
-LOCALISATIONS = run_files("localisation.json", filter(shows_maps, PLAN.runs))
+rule runs:
+    input:
+        run_files("result.json"),
+        run_files("localisation.json", filter(shows_maps, PLAN.runs)),

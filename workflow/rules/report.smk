@@ -1,13 +1,10 @@
 # Statistics, figures and the page, from records alone.
-STUDY_FILE = f"params/studies/{STUDY}.yaml"
-MIXED = "--allow-mixed-code" if config.get("allow_mixed_code") else ""
 
 
 rule report:
     input:
-        STUDY_FILE,
+        f"params/studies/{STUDY}.yaml",
         rules.runs.input,
-        LOCALISATIONS,
     output:
         f"reports/{STUDY}/index.html",
         f"reports/{STUDY}/summary.json",
@@ -16,8 +13,10 @@ rule report:
     benchmark:
         f"logs/benchmarks/report/{STUDY}.tsv"
     params:
+        study=STUDY,
+        mixed="--allow-mixed-code" if config.get("allow_mixed_code") else "",
         code=code_hash("aib.reporting.page"),
     message:
         "writing {output[0]}"
     shell:
-        "aib report {STUDY} {MIXED} > {log} 2>&1"
+        "aib report {params.study} {params.mixed} > {log} 2>&1"

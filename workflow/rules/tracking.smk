@@ -4,16 +4,16 @@
 rule track:
     input:
         rules.runs.input,
-        LOCALISATIONS,
     output:
         touch(f"results/tracking/{STUDY}.done"),
     log:
         f"logs/track/{STUDY}.log",
-    params:
-        code=code_hash("aib.tracking"),
     resources:
         mlflow_writer=1,
+    params:
+        study=STUDY,
+        code=code_hash("aib.tracking"),
     message:
         "importing study {STUDY} into MLflow"
     shell:
-        "aib track {STUDY} > {log} 2>&1"
+        "aib track {params.study} > {log} 2>&1"

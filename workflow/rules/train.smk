@@ -12,19 +12,13 @@ rule train:
         "logs/train/{dataset}/{model}/{key}/seed-{seed}.log",
     benchmark:
         "logs/benchmarks/train/{dataset}/{model}/{key}/seed-{seed}.tsv"
-    params:
-        code=code_hash("aib.training.run"),
-        run=lambda wildcards: "{dataset}/{model}/{key}/seed-{seed}".format(**wildcards),
     threads: 1
     resources:
         gpu=1,
+    params:
+        code=code_hash("aib.training.run"),
+        run="{dataset}/{model}/{key}/seed-{seed}",
     message:
         "training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} ({wildcards.key})"
     shell:
-        "aib train {STUDY} {params.run} --device {DEVICE}"
-        " --trainings-per-gpu {TRAININGS_PER_GPU} > {log} 2>&1"
-
-
-rule runs:
-    input:
-        run_files("result.json"),
+        "aib train {params.run} > {log} 2>&1"

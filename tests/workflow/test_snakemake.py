@@ -1,0 +1,191 @@
+"""Real Snakemake on a tiny study: what runs, what does not run again, what survives."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import append, edit, environment, make_project, run
+
+from aib import record
+from aib.params import load
+from aib.runs import plan
+
+SNAKEMAKE = ("snakemake", "--cores", "2", "--config", "study=tiny")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project whose report is committed and whose runs are not made yet."""
+    project = make_project(tmp_path_factory.mktemp("project"))
+    report = project / "reports/tiny"
+    report.mkdir(parents=True)
+    for name in ("index.html", "summary.json"):
+        (report / name).write_text("{}")
+    return project
+
+
+def jobs(project: Path) -> dict[str, int]:
+    """What a dry run would do: number of jobs by rule."""
+    output = run(project, *SNAKEMAKE, "-n").stdout
+    table = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
+    return {rule: int(count) for rule, count in table if rule not in ("all", "total")}
+
+
+def results(project: Path, study: str = "tiny") -> dict[str, record.Record]:
+    folder = project / "results/runs"
+    specs = plan(load(project), study).runs
+    return {str(spec.folder): record.read(folder / spec.folder) for spec in specs}
+
+
+def test_the_whole_chain(project):
+    everything = {"prepare": 1, "train": 4, "localise": 2, "report": 1, "track": 1}
+    assert jobs(project) == everything  # though the report exists
+    run(project, *SNAKEMAKE)
+    assert all(result.completed for result in results(project).values())
+    page = (project / "reports/tiny/index.html").read_text()
+    assert "A tiny study" in page
+    assert (project / "mlflow.db").exists()
+    assert "Nothing to be done" in run(project, *SNAKEMAKE).stderr
+    assert "4 done" in run(project, "aib", "status", "tiny").stdout
+
+
+def test_a_new_seed_trains_exactly_the_new_runs(project):
+    edit(project / "params/studies/tiny.yaml", "seeds:\n- 0\n- 1\n", "seeds:\n- 0\n- 1\n- 2\n")
+    assert jobs(project) == {"train": 2, "localise": 1, "report": 1, "track": 1}
+    edit(project / "params/studies/tiny.yaml", "- 2\n", "")
+    run(project, *SNAKEMAKE)  # the study file changed, so the report is written again
+
+
+def test_only_code_that_a_phase_reaches_runs_it_again(project):
+    schedule, page = project / "aib/training/schedule.py", project / "aib/reporting/page.py"
+    edit(schedule, '"""Learning', '# a comment\n"""Learning')
+    assert jobs(project) == {}
+    edit(page, '"worse": "worse"', '"worse": "less good"')
+    assert jobs(project) == {"report": 1}
+    edit(page, '"worse": "less good"', '"worse": "worse"')
+    before = {name: result.result["weights_sha256"] for name, result in results(project).items()}
+    edit(schedule, "peak * 0.5", "peak * 0.25")
+    assert jobs(project)["train"] == 4
+    run(project, *SNAKEMAKE)
+    after = {name: result.result["weights_sha256"] for name, result in results(project).items()}
+    assert before.keys() == after.keys()
+    assert all(before[name] != after[name] for name in before)
+    assert jobs(project) == {}
+
+
+def test_a_run_that_two_studies_share_is_trained_once(project):
+    other = yaml.safe_load((project / "params/studies/tiny.yaml").read_text())
+    other["arms"].pop("vgg-aib-qt")
+    other["contrasts"] = []
+    (project / "params/studies/other.yaml").write_text(yaml.safe_dump(other))
+    output = run(project, *SNAKEMAKE[:-1], "study=other", "device=cpu", "-n").stdout
+    assert "train" not in re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)
+
+
+def test_one_failing_run_does_not_stop_the_others(project):
+    study = project / "params/studies/tiny.yaml"
+    edit(study, "seeds:\n- 0\n- 1\n", "seeds:\n- 0\n- 1\n- 2\n- 3\n")
+    new = [spec for spec in plan(load(project), "tiny").runs if spec.seed > 1]
+    broken = project / "results/runs" / new[0].folder / record.CHECKPOINT
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"not a checkpoint")
+    assert run(project, *SNAKEMAKE, check=False).returncode != 0
+    made = [(project / "results/runs" / spec.folder / record.RESULT).exists() for spec in new]
+    assert made == [False, True, True, True]
+    assert "1 failed" in run(project, "aib", "status", "tiny").stdout
+    broken.unlink()
+    assert jobs(project)["train"] == 1
+    run(project, *SNAKEMAKE)
+    edit(study, "- 2\n- 3\n", "")
+
+
+def test_snakemake_killed_with_its_training_orphaned_then_resumed(tmp_path):
+    project = make_project(tmp_path, epochs=40)
+    process = subprocess.Popen(
+        SNAKEMAKE,
+        cwd=project,
+        env=environment(project),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    runs = project / "results/runs"
+    while not any(runs.rglob(record.METRICS)):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert run(project, *SNAKEMAKE, check=False).returncode != 0  # locked
+    run(project, *SNAKEMAKE, "--unlock")
+    # An orphan may still train: then its run is refused and finishes by itself; the next call goes
+    # on. What `make resume` does, repeated, always ends.
+    for _ in range(20):
+        if run(project, *SNAKEMAKE, "--rerun-incomplete", check=False).returncode == 0:
+            break
+        time.sleep(1)
+    assert all(result.completed for result in results(project).values())
+
+
+def test_a_wrong_parameter_is_one_line_and_starts_nothing(tmp_path):
+    project = make_project(tmp_path)
+    edit(project / "params/studies/tiny.yaml", "scale: tiny", "scale: tinny")
+    wrong = run(project, *SNAKEMAKE, check=False)
+    assert wrong.returncode != 0
+    lines = (wrong.stdout + wrong.stderr).strip().splitlines()
+    assert lines[-1].startswith("error: params/studies/tiny.yaml: scale: no scale 'tinny'")
+    assert "nearest: 'tiny'" in lines[-1]
+    assert "Traceback" not in wrong.stdout + wrong.stderr
+    assert not (project / "results").exists()
+
+
+def test_at_most_one_training_a_gpu_unless_told(tmp_path):
+    """Two GPUs by name; the trainings themselves fall back to the CPU."""
+    project = make_project(tmp_path)
+    tools = environment(project) | {"CUDA_VISIBLE_DEVICES": "0,1"}
+
+    def output(*options: str) -> str:
+        command = ("snakemake", "--cores", "8", *options, "--config", "study=tiny")
+        return subprocess.run(
+            command, cwd=project, env=tools, capture_output=True, text=True, check=True
+        ).stderr
+
+    assert "Provided resources: gpu=2" in output()
+    append(project / "params/studies/tiny.yaml", {"alpha": 0.04})
+    assert "Provided resources: gpu=3" in output("--resources", "gpu=3")
+
+
+def test_trainings_share_gpus_as_told():
+    code = (
+        "import sys, time; from aib.gpus import claimed_gpu\n"
+        "with claimed_gpu(['7', '8'], 2) as gpu: print(gpu, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code]
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    holders = [subprocess.Popen(command, **options) for _ in range(4)]
+    try:
+        assert sorted(p.stdout.readline().strip() for p in holders) == ["7", "7", "8", "8"]
+        waiting = subprocess.Popen(command, **options)
+        os.set_blocking(waiting.stdout.fileno(), False)
+        holders[0].kill()  # frees its place
+        freed = ""
+        while not freed:
+            freed = waiting.stdout.readline().strip()
+            time.sleep(0.05)
+        assert freed in ("7", "8")
+        waiting.kill()
+    finally:
+        for process in holders:
+            process.kill()
+
+
+def test_a_clean_clone_of_quick_lists_all_its_jobs(tmp_path):
+    project = make_project(tmp_path)
+    output = run(project, "snakemake", "--cores", "2", "-n").stdout
+    assert re.search(r"^train +36$", output, re.MULTILINE)
+    assert re.search(r"^report +1$", output, re.MULTILINE)
