@@ -338,7 +338,7 @@ def _by_epoch(history: list[dict[str, Any]]) -> Iterator[Point]:
 
 def _joined(tree: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """{"test": {"accuracy": 0.9}} as {"test_accuracy": 0.9}."""
-    return {f"{outer}_{k}": v for outer, inner in tree.items() for k, v in inner.items()}
+    return {f"{outer}_{k}": v for outer, inner in sorted(tree.items()) for k, v in inner.items()}
 
 
 def _numbers(content: dict[str, Any]) -> Iterator[tuple[str, float]]:
