@@ -5,7 +5,7 @@ STUDY ?= quick
 RUN = . .venv/bin/activate &&
 SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --quiet host reason --config study=$(STUDY)
 
-.PHONY: help reproduce resume test lint report-check clean-environment
+.PHONY: help reproduce resume pull test lint
 
 help:  ## what make can do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20

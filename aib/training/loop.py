@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from aib.data.loader import Loader
 from aib.generators import Generators
 from aib.objective import Losses, losses
-from aib.params import Optimiser
 from aib.runs import RunSpec
 from aib.training.device import synchronise
+from aib.training.optimiser import SGD
 from aib.training.schedule import learning_rate
 
 TRACED = (*Losses._fields, "correct")  # what every step leaves behind, by column
@@ -24,7 +24,7 @@ class State:
     """Everything that a resumed run must find as it was."""
 
     model: nn.Module
-    optimiser: torch.optim.SGD
+    optimiser: SGD
     generators: Generators
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the next one
@@ -57,26 +57,6 @@ class State:
         self.generators.restore(saved["generators"])
         if self.trace is not None:
             self.trace = self.trace.to(self.generators.device)
-
-
-def make_optimiser(model: nn.Module, parameters: Optimiser) -> torch.optim.SGD:
-    """SGD with the anchors in a group of their own, found by name on any device (facts.md #16)."""
-    anchors, others = [], []
-    for name, parameter in model.named_parameters():
-        (anchors if name.endswith("quantiser.anchors") else others).append(parameter)
-    groups = [{"params": others, "ratio": 1.0}]
-    if anchors:
-        decay = parameters.weight_decay if parameters.anchor_weight_decay else 0.0
-        ratio = parameters.anchor_lr_ratio
-        groups.append({"params": anchors, "ratio": ratio, "weight_decay": decay})
-    return torch.optim.SGD(
-        groups,
-        lr=parameters.learning_rate,
-        momentum=parameters.momentum,
-        nesterov=parameters.nesterov,
-        weight_decay=parameters.weight_decay,
-        fused=True,
-    )
 
 
 def train_epoch(
@@ -134,11 +114,9 @@ def _step(
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
         prediction = forward(images)
         result = losses(prediction, labels, spec.objective)
-    state.optimiser.zero_grad(set_to_none=True)
+    state.optimiser.zero_grad()
     result.total.backward()
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate * group["ratio"]
-    state.optimiser.step()
+    state.optimiser.step(rate)
     with torch.no_grad():
         correct = (prediction.logits.mean(dim=0).argmax(dim=1) == labels).float().mean()
         return torch.stack([*result, correct]).detach() * len(labels)

@@ -27,7 +27,8 @@ from aib.provenance import environment, git_state
 from aib.runs import SCHEMA, RunSpec
 from aib.training import checkpoint
 from aib.training.device import describe, peak_memory, prepare_device
-from aib.training.loop import TRACED, State, make_optimiser, train_epoch
+from aib.training.loop import TRACED, State, train_epoch
+from aib.training.optimiser import SGD
 
 
 class Stopped(AibError):
@@ -94,7 +95,7 @@ class _Run:
         initialise(model, spec.initialisation, generators.init)
         model.to(device, memory_format=torch.channels_last)
         self.parameters = sum(p.numel() for p in model.parameters())
-        self.state = State(model, make_optimiser(model, spec.optimiser), generators)
+        self.state = State(model, SGD(model, spec.optimiser), generators)
         self.forward = torch.compile(model) if spec.training.compile else model
         self.loaders = make_loaders(spec, data, device)
         self.identity = "/".join([spec.key, str(spec.seed), *origin.values()])
@@ -152,7 +153,7 @@ class _Run:
         begin = time.perf_counter()
         means = dict(zip(TRACED, (trace.sum(0) / len(self.loaders["train"])).tolist(), strict=True))
         line = {"epoch": state.epoch + 1}
-        line["learning_rate"] = state.optimiser.param_groups[0]["lr"]
+        line["learning_rate"] = state.optimiser.learning_rate
         line |= {"loss": means.pop("total"), "train_accuracy": means.pop("correct")} | means
         for split in ("validation", "test"):
             figures, _ = self._predict(split, evaluation.samples[0])

@@ -15,7 +15,6 @@ from aib.models.attention import gaussian_sample
 from aib.models.initialise import initialise
 from aib.objective import losses, rate
 from aib.params import Block, Model, Objective, VGGNetwork, load
-from aib.training.loop import make_optimiser
 
 PARAMETERS = load(Path(__file__).parents[2])
 SMALL = VGGNetwork(
@@ -172,25 +171,6 @@ def test_pytorch_initialisation_is_pytorchs_own_distribution():
     initialise(layer, "pytorch", torch.Generator().manual_seed(0))
     assert layer.weight.std().item() == pytest.approx(reference[0], rel=0.02)
     assert layer.bias.std().item() == pytest.approx(reference[1], rel=0.1)
-
-
-@pytest.mark.parametrize(("ratio", "moves"), [(1.0, True), (0.0, False)])
-def test_the_anchor_ratio_and_decay_do_what_they_say(ratio, moves):
-    model = build(PARAMETERS.models["vgg-aib-qt"], SMALL, 10, 32)
-    protocol = PARAMETERS.protocols["stated"].optimiser
-    optimiser = make_optimiser(model, protocol.model_copy(update={"anchor_lr_ratio": ratio}))
-    anchors = model.attention.quantiser.anchors
-    group = next(g for g in optimiser.param_groups if any(p is anchors for p in g["params"]))
-    assert len(group["params"]) == 1
-    assert group["weight_decay"] == 0
-    before = anchors.detach().clone()
-    losses(
-        model(torch.rand(4, 3, 32, 32)), torch.tensor([0, 1, 2, 3]), objective()
-    ).total.backward()
-    for each in optimiser.param_groups:
-        each["lr"] = 0.1 * each["ratio"]
-    optimiser.step()
-    assert torch.equal(before, anchors) != moves
 
 
 def test_attention_without_a_bottleneck_is_refused():
