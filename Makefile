@@ -25,7 +25,7 @@ pull: .venv/ready  ## fetch finished runs from the DVC remote; nothing is traine
 	$(SNAKEMAKE)
 
 test: .venv/ready  ## set up and run the tests
-	$(RUN) pytest
+	$(RUN) pytest --numprocesses auto --dist loadfile
 
 lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
 	$(RUN) ruff check . && ruff format --check .
@@ -37,6 +37,6 @@ lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
 	@echo "setting up .venv (6 GB, with CUDA; about half a minute on a fast line)"
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet uv
-	.venv/bin/uv pip sync --quiet --require-hashes requirements.lock
+	.venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

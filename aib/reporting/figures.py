@@ -219,10 +219,19 @@ def differences(results: StudyResults, dataset: str) -> Drawn | None:
     axes = figure.subplots()
     axes.axvspan(-margin, margin, color=BAND, zorder=0, lw=0)
     axes.axvline(0, color=SOFT, lw=1, zorder=1)
+    limit = reach(rows, margin)
+    axes.set_xlim(-1.05 * limit, 1.05 * limit)
     for at, row in enumerate(rows):
         tone = colour(results.cell(dataset, row["treatment"]))
-        axes.plot([row["low"], row["high"]], [at, at], color=tone, lw=2, solid_capstyle="butt")
-        axes.plot(row["difference"], at, "s", color=tone, ms=6)
+        if abs(row["difference"]) > limit:  # an arrow at the edge, with the value
+            side = np.sign(row["difference"])
+            axes.plot(side * limit, at, ">" if side > 0 else "<", color=tone, ms=7)
+            value = f"{row['difference']:+.1f}".replace("-", "−")
+            axes.annotate(value, (side * 0.93 * limit, at), va="center", fontsize=9, color=tone)
+            axes.texts[-1].set_ha("right" if side > 0 else "left")
+        else:
+            axes.plot([row["low"], row["high"]], [at, at], color=tone, lw=2, solid_capstyle="butt")
+            axes.plot(row["difference"], at, "s", color=tone, ms=6)
         place = {"xy": (1.02, at), "xycoords": ("axes fraction", "data"), "va": "center"}
         axes.annotate(row["verdict"], **place, fontweight="bold", fontsize=9)
     _names(axes, [f"{row['treatment']}\n− {row['control']}" for row in rows])
@@ -241,6 +250,16 @@ def differences(results: StudyResults, dataset: str) -> Drawn | None:
         "interval that covers 0 and leaves the band decides nothing."
     )
     return Drawn(f"differences-{dataset}", "Differences and the margin", caption, figure)
+
+
+def reach(rows: list[dict[str, Any]], margin: float) -> float:
+    """How far an axis of differences goes: over every interval, or ten margins and what fits.
+
+    One arm that broke down must not press all the others against zero.
+    """
+    ends = [max(abs(row["low"]), abs(row["high"])) for row in rows if row["low"] is not None]
+    inside = [end for end in ends if end <= 10 * margin]
+    return max(margin * 1.5, *(inside or ends or [0.0]))
 
 
 def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
@@ -266,6 +285,9 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
             axes.plot([at - 0.2, at + 0.2], [np.mean(y)] * 2, color=colour(cell), lw=2, zorder=2)
         axes.set_ylabel(label)
         axes.margins(y=0.15)
+        if max(means) > 4 * min(means) and label != "anchors in use":
+            axes.set_yscale("symlog", linthresh=1)
+            axes.yaxis.set_major_formatter("{x:g}")
     ticks = [f"{v}\n(n = {len(cell.completed)})" for v, cell in cells]
     grid[-1].set_xticks(range(len(cells)), ticks)
     grid[-1].set(xlabel=declared.parameter, xlim=(-0.5, len(cells) - 0.5))

@@ -143,13 +143,14 @@ def points(value: float) -> str:
 
 
 def _bar(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, float] | None:
-    """Places on the small bar beside a verdict; all bars of the page have one scale."""
+    """Places on the small bar beside a verdict; all bars have one scale and end at its edge."""
     if row["low"] is None:
         return None
-    reach = max(abs(r.get(k) or 0) for r in rows for k in ("low", "high", "margin")) * 1.05
+    reach = figures.reach(rows, row["margin"]) * 1.05
     places = {k: row[k] for k in ("low", "high", "difference")} | {"left": -row["margin"]}
     places |= {"right": row["margin"], "zero": 0}
-    return {k: round(BAR * (v / reach + 1) / 2, 1) for k, v in places.items()}
+    inside = {k: min(max(v / reach, -1), 1) for k, v in places.items()}
+    return {k: round(BAR * (v + 1) / 2, 1) for k, v in inside.items()}
 
 
 def _switches(cells: list[CellResults]) -> list[tuple[str, list[tuple[str, int]]]]:
