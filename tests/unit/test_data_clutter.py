@@ -108,8 +108,9 @@ def test_without_clutter_the_mask_is_where_the_image_is_bright():
 
 def test_digits_lie_anywhere():
     masks = default_splits()["train"].masks
-    assert masks.any(axis=(0, 1)).all()
-    assert masks.any(axis=(0, 2)).all()
+    # A digit's own grid leaves its outermost column blank, so one of the canvas may stay so too.
+    assert masks.any(axis=(0, 1)).sum() >= 31
+    assert masks.any(axis=(0, 2)).sum() >= 31
     centres = np.array([np.argwhere(mask).mean(axis=0) for mask in masks])
     assert centres.std(axis=0).min() > 3
 

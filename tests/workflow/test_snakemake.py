@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny import append, edit, environment, make_project, run
+from tiny import edit, environment, make_project, run
 
 from aib import record
 from aib.params import load
@@ -144,20 +145,26 @@ def test_a_wrong_parameter_is_one_line_and_starts_nothing(tmp_path):
     assert not (project / "results").exists()
 
 
-def test_at_most_one_training_a_gpu_unless_told(tmp_path):
-    """Two GPUs by name; the trainings themselves fall back to the CPU."""
+@pytest.mark.parametrize(
+    ("gpus", "options", "settings", "most"),
+    [
+        ("0", (), (), 1),
+        ("0", (), ("trainings_per_gpu=2",), 2),
+        ("0,1", ("--resources", "gpu=1"), (), 1),
+    ],
+)
+def test_at_most_one_training_a_gpu_unless_told(tmp_path, gpus, options, settings, most):
+    """GPUs by name only; the trainings themselves fall back to the CPU."""
     project = make_project(tmp_path)
-    tools = environment(project) | {"CUDA_VISIBLE_DEVICES": "0,1"}
-
-    def output(*options: str) -> str:
-        command = ("snakemake", "--cores", "8", *options, "--config", "study=tiny")
-        return subprocess.run(
-            command, cwd=project, env=tools, capture_output=True, text=True, check=True
-        ).stderr
-
-    assert "Provided resources: gpu=2" in output()
-    append(project / "params/studies/tiny.yaml", {"alpha": 0.04})
-    assert "Provided resources: gpu=3" in output("--resources", "gpu=3")
+    command = ("snakemake", "--cores", "8", *options, "--config", "study=tiny", *settings)
+    tools = environment(project) | {"CUDA_VISIBLE_DEVICES": gpus}
+    output = subprocess.run(
+        command, cwd=project, env=tools, capture_output=True, text=True, check=True
+    ).stderr
+    events = re.findall(r": training vgg|Finished jobid: \d+ \(Rule: train\)", output)
+    running = list(accumulate(1 if "training" in event else -1 for event in events))
+    assert len(running) == 8
+    assert max(running) == most
 
 
 def test_trainings_share_gpus_as_told():
