@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= all
 STUDY ?= quick
 RUN = . .venv/bin/activate &&
-SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --quiet host reason --config study=$(STUDY)
+SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --quiet host reason --show-failed-logs --config study=$(STUDY)
 
 .PHONY: help reproduce resume pull test lint
 
@@ -34,9 +34,9 @@ lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "error: Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 1; }
-	@echo "setting up .venv (6 GB, with CUDA; about half a minute on a fast line)"
+	@echo "setting up .venv (7 GB, most of it PyTorch with CUDA; under a minute on a fast line)"
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet uv
-	.venv/bin/uv pip sync --quiet --require-hashes --compile-bytecode requirements.lock
-	.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	.venv/bin/uv pip sync --python .venv/bin/python --quiet --require-hashes --compile-bytecode requirements.lock
+	.venv/bin/uv pip install --python .venv/bin/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -121,7 +121,7 @@ def data_prepare(name: DatasetName) -> None:
 @data_app.command("verify")
 def data_verify(name: DatasetName) -> None:
     """Hash a prepared dataset again and compare with its manifest."""
-    from aib.data.datasets import verify
+    from aib.data.prepared import verify
 
     _dataset(name)
     verify(RESULTS / "data" / name)
@@ -139,25 +139,23 @@ def train(
         int, typer.Option(envvar="AIB_TRAININGS_PER_GPU", help="trainings that may share a GPU")
     ] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="time between checkpoints")] = 60.0,
+    code: Annotated[str, typer.Option(help="code hash that is expected; refuse another")] = "",
 ) -> None:
     """Train one run; go on from its checkpoint if there is one."""
-    import os
-
-    from aib.gpus import claimed_gpu, visible_gpus
+    from aib.data.prepared import load as load_data
     from aib.params import load
+    from aib.provenance import code_hash
     from aib.runs import find
 
     spec = find(load(Path.cwd()), run)
-    with claimed_gpu(visible_gpus() if device != "cpu" else [], trainings_per_gpu) as gpu:
-        if gpu is not None:  # before torch looks
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        from aib.data.datasets import load as load_data
-        from aib.provenance import code_hash
-        from aib.training.run import train as train_run
+    found = code_hash("aib.training.run")
+    if code and code != found:
+        raise AibError(f"the code changed while the study ran ({code}, now {found}); run it again")
+    data = load_data(RESULTS / "data" / spec.names.dataset)
+    from aib.training.run import train as train_run
 
-        data = load_data(RESULTS / "data" / spec.names.dataset)
-        code = code_hash("aib.training.run")
-        train_run(spec, data, RESULTS / "runs" / spec.folder, code, device, checkpoint_seconds)
+    folder = RESULTS / "runs" / spec.folder
+    train_run(spec, data, folder, found, device, checkpoint_seconds, trainings_per_gpu)
 
 
 @app.command()
@@ -224,15 +222,15 @@ def compare(
     folder = REPORTS / study
     summary = read_json(folder / "summary.json")
     print("\n".join(headline_lines(summary)))
-    reference, different = folder / "reference.json", False
+    reference, outcome = folder / "reference.json", "without a reference"
     if reference.exists():
-        outcome = compare_with(summary, read_json(reference))
-        different = outcome.outcome == "different"
-        print("\n".join(outcome.lines))
+        found = compare_with(summary, read_json(reference))
+        outcome = found.outcome
+        print("\n".join(found.lines))
     else:
         print(f"no reference to compare with; `aib accept {study}` makes this one the reference")
-    print(f"report: {folder / 'index.html'}")
-    if strict and different:
+    print(f"{outcome}: {folder / 'index.html'}")
+    if strict and outcome not in ("identical", "same"):
         sys.exit(1)
 
 

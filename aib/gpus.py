@@ -14,7 +14,8 @@ def visible_gpus() -> list[str]:
     """Names for CUDA_VISIBLE_DEVICES: what it says already, else the NVIDIA devices in /dev."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [name.strip() for name in chosen.split(",") if name.strip()]
+        names = [name.strip() for name in chosen.split(",")]
+        return [name for name in names if name not in ("", "-1")]
     numbers = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
     return sorted((match[1] for match in numbers if match), key=int)
 
@@ -24,9 +25,10 @@ def claimed_gpu(gpus: list[str], per_gpu: int = 1) -> Iterator[str | None]:
     """Hold one of `gpus`, at most `per_gpu` processes on each, and yield its name; wait for it.
 
     Snakemake counts GPUs but does not say which one a job has, so the processes agree through
-    file locks, which the operating system frees when a process ends. No GPUs: yields None.
+    file locks, which the operating system frees when a process ends. Yields None where there is
+    nothing to choose: no GPUs, or a cluster's scheduler has already given the job its own.
     """
-    if not gpus:
+    if not gpus or "SLURM_JOB_ID" in os.environ:
         yield None
         return
     folder = Path(tempfile.gettempdir(), f"aib-gpus-{os.getuid()}")

@@ -26,7 +26,7 @@ from aib.errors import AibError
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]*$")]
 Samples = Literal["mean"] | Positive
 
@@ -38,7 +38,7 @@ class ParameterError(AibError):
 class Strict(BaseModel):
     """Frozen, no unknown keys, no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 # ---------------------------------------------------------------- datasets
@@ -100,6 +100,9 @@ class ArchiveDataset(Strict):
     def has_masks(self) -> bool:
         return False
 
+
+# Where an archive lies changes nothing: its checksum says what it is.
+NOT_IN_KEY = {"addresses", "bytes", "unpacked_limit"}
 
 Dataset = Annotated[ClutterDataset | ArchiveDataset, Field(discriminator="kind")]
 
@@ -274,6 +277,13 @@ class Ablation(Strict):
     values: tuple[Any, ...] = Field(min_length=2)
     seeds: tuple[NonNegative, ...] | None = None
 
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if any(value in values[:index] for index, value in enumerate(values)):
+            raise ValueError("a value stands twice")
+        return values
+
 
 class Study(Strict):
     """All that was decided before the runs: arms, seeds, contrasts, margin."""
@@ -301,6 +311,15 @@ class Study(Strict):
             if twice:
                 raise ValueError(f"'{where}' names seed {twice[0]} twice")
         return self
+
+
+class WorkflowConfig(Strict):
+    """What `snakemake --config` may say."""
+
+    study: str = "quick"
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    trainings_per_gpu: Positive = 1
+    allow_mixed_code: bool = False
 
 
 class PublishedValue(Strict):
@@ -377,7 +396,7 @@ def check(shape: Any, data: Any, where: str) -> Any:
     adapter = TypeAdapter(shape)
     try:
         # Through JSON, so that lists become tuples while numbers and texts stay strict.
-        return adapter.validate_json(json.dumps(data))
+        return adapter.validate_json(json.dumps(data, default=str))
     except ValidationError as error:
         raise ParameterError(f"{where}: {_explain(error, adapter.json_schema())}") from None
 
@@ -449,16 +468,18 @@ def _load_protocols(path: Path) -> dict[str, Protocol]:
     """Resolve `extends`: a protocol may name another and say only what differs, in dotted keys."""
     where = f"params/{path.name}"
     raw, resolved = read_yaml(path), {}
-    for name, entry in (raw or {}).items():
+    if not isinstance(raw, dict) or not all(isinstance(entry, dict) for entry in raw.values()):
+        raise ParameterError(f"{where}: must map names to protocols, each a table of keys")
+    for name, entry in raw.items():
         entry = dict(entry)
         if "extends" in entry:
-            parent = entry.pop("extends")
+            parent = str(entry.pop("extends"))
             if parent not in resolved:
                 raise ParameterError(
                     f"{where}: {name}.extends: no protocol '{parent}' above it; "
                     + nearest(parent, set(resolved) or {"none"})
                 )
-            changes = entry.pop("changes", {})
+            changes = entry.pop("changes", None) or {}
             base = json.loads(json.dumps(resolved[parent])) | entry
             for key, value in changes.items():
                 set_dotted(base, key, value, f"{where}: {name}.changes")

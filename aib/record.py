@@ -21,7 +21,7 @@ from aib.errors import AibError
 RESULT, SPEC, METRICS = "result.json", "spec.json", "metrics.jsonl"
 PREDICTIONS, ATTENTION, WEIGHTS = "predictions.npz", "attention.npz", "weights.safetensors"
 LOCALISATION, CHECKPOINT, LOG = "localisation.json", "checkpoint.pt", "log.txt"
-FAILURE, LOCK = "failure.txt", "lock"
+FAILURE, LOCK, FINISHED = "failure.txt", "lock", "finished.json"
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:

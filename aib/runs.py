@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aib.params import (
+    NOT_IN_KEY,
     Augmentation,
     Dataset,
     Evaluation,
@@ -48,11 +49,6 @@ class Training(Strict):
     compile: bool
 
 
-# Where an archive lies changes nothing: its checksum is in the key.
-_NOT_IN_KEY = {"seed": True, "names": True}
-_NOT_IN_KEY |= {"dataset": {"addresses": True, "bytes": True, "unpacked_limit": True}}
-
-
 class RunSpec(Strict):
     """dataset x model x protocol x scale x overrides x seed, all resolved to values.
 
@@ -77,7 +73,9 @@ class RunSpec(Strict):
     @property
     def key(self) -> str:
         """First 12 hex digits of SHA-256 of the canonical JSON, without what changes no result."""
-        content = self.model_dump(mode="json", exclude=_NOT_IN_KEY)
+        content = self.model_dump(
+            mode="json", exclude={"seed": True, "names": True, "dataset": NOT_IN_KEY}
+        )
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -163,8 +161,19 @@ def resolve(
         here = f"params/protocols.yaml: {names.protocol}.per_model.{names.model}"
         set_dotted(tree, key, value, here)
     for key, value in overrides.items():
+        part = key.split(".")[0]
+        if part in ("names", "dataset", "seed"):
+            raise ParameterError(
+                f"{where}: {key}: '{part}' cannot be overridden; declare another {part} instead"
+            )
         set_dotted(tree, key, value, where)
-    return check(RunSpec, tree, where)
+    spec = check(RunSpec, tree, where)
+    if spec.augmentation.crop_padding >= spec.dataset.image_size:
+        raise ParameterError(
+            f"{where}: augmentation.crop_padding is {spec.augmentation.crop_padding}, the images "
+            f"have {spec.dataset.image_size} pixels"
+        )
+    return spec
 
 
 def _dump(model: Strict) -> dict:
@@ -211,11 +220,15 @@ def plan(parameters: Parameters, study_name: str) -> Plan:
     return Plan(study_name, study, tuple(cells), tuple(questions))
 
 
+def plan_all(parameters: Parameters) -> dict[str, Plan]:
+    """Every study resolved, so that a mistake in any of them is found at once."""
+    return {name: plan(parameters, name) for name in parameters.studies}
+
+
 def find(parameters: Parameters, folder: str) -> RunSpec:
     """The run of any study whose record lies in `folder` below results/runs."""
-    runs = {
-        str(run.folder): run for name in parameters.studies for run in plan(parameters, name).runs
-    }
+    plans = plan_all(parameters).values()
+    runs = {str(run.folder): run for each in plans for run in each.runs}
     if folder not in runs:
         raise ParameterError(
             f"params/studies: no study has run '{folder}'; {nearest(folder, set(runs))}"

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from aib import record
-from aib.runs import Plan, RunSpec
+from aib.params import Parameters
+from aib.runs import Plan, RunSpec, plan
 
 ERROR = {"vgg": 8.4, "vgg-dvib": 7.6, "vgg-aib": 6.2, "vgg-aib-qt": 6.5}
 TEST, CLASSES, EPOCHS = 400, 10, 4
@@ -60,7 +61,10 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     logits = rng.normal(size=(TEST, CLASSES))
     logits[np.arange(TEST), (labels + wrong) % CLASSES] += 12
     record.write_arrays(
-        folder / record.PREDICTIONS, logits=logits.astype(np.float16), labels=labels
+        folder / record.PREDICTIONS,
+        logits=logits.astype(np.float16),
+        predicted=logits.argmax(axis=1),
+        labels=labels,
     )
     accuracy = float(1 - wrong.mean())
     rate = 5.5 / (run.objective.beta * 20 + 0.2) + rng.normal(0, 0.8)
@@ -143,3 +147,15 @@ def made_up_maps(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
             "gaussian": {"auroc": 0.71, "energy": 0.27, "pointing": 0.6},
         },
     }
+
+
+def quick_plan(parameters: Parameters) -> Plan:
+    """Study quick with seeds from 0, whatever it declares now."""
+    study = parameters.studies["quick"]
+    ablations = {
+        name: ablation.model_copy(update={"seeds": (0, 1, 2)})
+        for name, ablation in study.ablations.items()
+    }
+    changes = {"seeds": tuple(range(6)), "ablations": ablations}
+    studies = parameters.studies | {"quick": study.model_copy(update=changes)}
+    return plan(parameters.model_copy(update={"studies": studies}), "quick")

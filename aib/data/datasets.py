@@ -1,12 +1,5 @@
 """Turn a verified archive, or the generator, into arrays on disk that training maps into memory.
 
-A prepared dataset is a folder:
-
-    {train,validation,test}_images.npy   uint8 (N, 3, S, S)
-    {train,validation,test}_labels.npy   uint8 (N,); int64 where there are over 256 classes
-    {train,validation,test}_masks.npy    uint8 of 0 and 1 (N, S, S), where the object is known
-    manifest.json                        what the arrays are; written last
-
 Two rules make its bytes depend on the images alone, not on archive order, seed or platform:
 every split is ordered by the SHA-256 of the image bytes (then by label, so that equal keys are
 equal images), and the validation split is the first tenth (`validation_share`) of each class of
@@ -28,8 +21,7 @@ import tempfile
 import textwrap
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, NamedTuple
 
@@ -37,57 +29,10 @@ import numpy as np
 from PIL import Image
 
 from aib.data import clutter
+from aib.data.prepared import MANIFEST, Split, content_digest, named_arrays
 from aib.data.sources import check_file
 from aib.errors import AibError
-from aib.params import ArchiveDataset, ClutterDataset, Dataset
-
-SPLITS = ("train", "validation", "test")
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images (N, 3, S, S) uint8, labels (N,) and, where the object is known, masks (N, S, S)."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    masks: np.ndarray | None = None
-
-    def take(self, indices: np.ndarray) -> "Split":
-        """Return the examples at `indices`, in that order."""
-        masks = None if self.masks is None else self.masks[indices]
-        return Split(self.images[indices], self.labels[indices], masks)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays that exist, by name."""
-        return {name: array for name, array in vars(self).items() if array is not None}
-
-
-@dataclass(frozen=True)
-class PreparedData:
-    """A prepared dataset: its manifest, and its splits mapped read-only from disk."""
-
-    manifest: dict
-    train: Split
-    validation: Split
-    test: Split
-
-    @property
-    def digest(self) -> str:
-        """The content digest of all arrays, "sha256:…"; names the exact data of a result."""
-        return self.manifest["digest"]
-
-    @property
-    def classes(self) -> list[str]:
-        """The class names, in the order of the labels."""
-        return self.manifest["classes"]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return every array by its file name without suffix."""
-        return _named_arrays({split: getattr(self, split) for split in SPLITS})
-
-
-# ---------------------------------------------------------------- prepare, load, verify
+from aib.params import NOT_IN_KEY, ArchiveDataset, ClutterDataset, Dataset
 
 
 def prepare(name: str, dataset: Dataset, archive: Path | None, folder: Path) -> None:
@@ -107,9 +52,10 @@ def prepare(name: str, dataset: Dataset, archive: Path | None, folder: Path) -> 
         splits, origin = _generate(dataset)
     else:
         splits, origin = _read_archive(dataset, archive)
-    arrays = _named_arrays(splits)
+    arrays = named_arrays(splits)
     manifest = {
         "dataset": name,
+        "parameters": dataset.model_dump(mode="json", exclude=NOT_IN_KEY),
         **origin,
         "digest": content_digest(arrays),
         "image_size": dataset.image_size,
@@ -123,51 +69,6 @@ def prepare(name: str, dataset: Dataset, archive: Path | None, folder: Path) -> 
     counts = ", ".join(f"{len(content.labels):,} {split}" for split, content in splits.items())
     seconds = time.monotonic() - started
     print(f"{name}: {counts} images prepared in {seconds:.0f} s", file=sys.stderr, flush=True)
-
-
-def load(folder: Path) -> PreparedData:
-    """Map a prepared dataset into memory; contents are trusted (`verify` hashes them again).
-
-    Raises:
-        AibError: the folder holds no prepared dataset, or not all of it.
-    """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        splits = {split: _load_split(folder, split, manifest) for split in SPLITS}
-    except FileNotFoundError as error:
-        raise AibError(f"{error.filename}: no such file; prepare the dataset again") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AibError(f"{folder}: damaged ({error}); delete it and prepare it again") from None
-    return PreparedData(manifest, **splits)
-
-
-def verify(folder: Path) -> None:
-    """Hash a prepared dataset again; AibError if it is not what its manifest says."""
-    data = load(folder)
-    found = content_digest(data.arrays())
-    if found != data.digest:
-        raise AibError(
-            f"{folder}: expected content {data.digest}, found {found}; "
-            "delete it and prepare it again"
-        )
-
-
-def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return "sha256:…" over names, types, shapes and bytes of arrays, in order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.reshape(-1).view(np.uint8))
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _named_arrays(splits: Mapping[str, Split]) -> dict[str, np.ndarray]:
-    return {
-        f"{split}_{name}": array
-        for split, content in splits.items()
-        for name, array in content.arrays().items()
-    }
 
 
 def _class_counts(labels: np.ndarray, classes: list[str]) -> dict[str, int]:
@@ -208,19 +109,6 @@ def _write_file(path: Path, write: Callable) -> None:
         write(stream)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _load_split(folder: Path, split: str, manifest: dict) -> Split:
-    size, count = manifest["image_size"], sum(manifest["counts"][split].values())
-    shapes = {"images": (count, 3, size, size), "labels": (count,)}
-    if manifest["masks"]:
-        shapes["masks"] = (count, size, size)
-    arrays = {}
-    for name, shape in shapes.items():
-        arrays[name] = np.load(folder / f"{split}_{name}.npy", mmap_mode="r")
-        if arrays[name].shape != shape:
-            raise ValueError(f"{split}_{name}.npy is {arrays[name].shape}, expected {shape}")
-    return Split(**arrays)
 
 
 # ---------------------------------------------------------------- splits

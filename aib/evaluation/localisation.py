@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from aib.data.datasets import load
+from aib.data.prepared import load
 from aib.errors import AibError
 from aib.record import ATTENTION, LOCALISATION, Record, write_json
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -27,12 +28,13 @@ from aib.statistics import mean_interval
 
 WIDTH = 4.8  # inches
 INK, SOFT, BAND = "#1f2933", "#7b8794", "#e4e7eb"
-# Okabe and Ito's colours by (attention, bottleneck).
+# One colour an arm everywhere, by (attention, bottleneck); told apart by the colour-blind too.
+PALETTE = seaborn.color_palette("colorblind").as_hex()
 COLOURS = {
     ("none", False): "#5a6570",
-    ("none", True): "#e69f00",
-    ("continuous", True): "#0072b2",
-    ("quantised", True): "#d55e00",
+    ("none", True): PALETTE[1],
+    ("continuous", True): PALETTE[0],
+    ("quantised", True): PALETTE[3],
 }
 MARKERS, LINES = "osD^vP", ("-", "--", ":", "-.")
 STYLE = {

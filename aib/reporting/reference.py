@@ -98,7 +98,7 @@ def _structure(new: dict[str, Any], reference: dict[str, Any]) -> list[str]:
         mine, other = ours[dataset, arm], theirs[dataset, arm]
         if mine["key"] != other["key"]:
             lines.append(f"{arm} on {dataset}: spec {mine['key']}, reference {other['key']}")
-        elif mine["diverged"] != other["diverged"] or bool(mine["n"]) != bool(other["n"]):
+        elif any(mine[k] != other[k] for k in ("n", "seeds", "diverged")):
             lines.append(
                 f"{arm} on {dataset}: {mine['diverged']} runs diverged and {mine['n']} finished, "
                 f"reference {other['diverged']} and {other['n']}"

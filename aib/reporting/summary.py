@@ -210,7 +210,7 @@ def _over_examples(results: StudyResults, treatment: CellResults, control: CellR
 
 def correct(record: Record) -> np.ndarray:
     """Which test examples the run got right, shape (examples,)."""
-    return record.predictions["logits"].argmax(axis=1) == record.predictions["labels"]
+    return record.predictions["predicted"] == record.predictions["labels"]
 
 
 # ---------------------------------------------------------------- arms and runs

@@ -26,7 +26,6 @@ from aib.statistics.intervals import (
 )
 from aib.statistics.power import (
     equivalence_power,
-    minimum_detectable_difference,
     seeds_needed,
     superiority_power,
 )
@@ -45,7 +44,6 @@ __all__ = [
     "judge_family",
     "mcnemar",
     "mean_interval",
-    "minimum_detectable_difference",
     "permutation_p",
     "prediction_interval",
     "probability_of_improvement",

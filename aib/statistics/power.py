@@ -73,20 +73,6 @@ def seeds_needed(
     return int(enough[0]) if enough.size else None
 
 
-def minimum_detectable_difference(
-    std: float, n: int, alpha: float = 0.05, power: float = 0.8
-) -> float:
-    """Difference of means, in the unit of std, that n >= 2 runs an arm find with the given power.
-
-    Two-sided t test of two arms with the same standard deviation.
-    """
-    from statsmodels.stats.power import TTestIndPower
-
-    if n < 2:
-        raise ValueError(f"n must be at least 2, found {n}")
-    return std * float(TTestIndPower().solve_power(nobs1=n, alpha=alpha, power=power))
-
-
 def _rejects(
     std_treatment: float, std_control: float, effect: float, n: ArrayLike, alpha: float
 ) -> np.ndarray:

@@ -32,12 +32,13 @@ class State:
     trace: Tensor | None = None  # (steps, TRACED), sums over the images of each step
     history: list[dict[str, float]] = field(default_factory=list)
     kept: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch, if asked for
+    seconds: float = 0.0  # of all, until the checkpoint
     step_seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
     PLAIN: ClassVar = (
         *("epoch", "step", "epoch_start", "trace", "history", "kept"),
-        *("step_seconds", "evaluation_seconds"),
+        *("seconds", "step_seconds", "evaluation_seconds"),
     )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Train one run from its spec to its record."""
 
 import math
+import os
 import signal
 import sys
 import time
@@ -15,14 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import save_file
 
 from aib import record
-from aib.data.datasets import PreparedData
 from aib.data.loader import Loader
+from aib.data.prepared import PreparedData
 from aib.errors import AibError
 from aib.evaluation.accuracy import predict, score
 from aib.evaluation.maps import anchor_usage, attention_arrays
 from aib.generators import Generators, derived_seed
+from aib.gpus import claimed_gpu, visible_gpus
 from aib.models import build
 from aib.models.initialise import initialise
+from aib.params import NOT_IN_KEY
 from aib.provenance import environment, git_state
 from aib.runs import SCHEMA, RunSpec
 from aib.training import checkpoint
@@ -50,29 +53,53 @@ def train(
     code_hash: str,
     device_name: str = "auto",
     checkpoint_seconds: float = 60.0,
+    trainings_per_gpu: int = 1,
 ) -> dict[str, Any]:
     """Train, evaluate and record one run in `folder`; return the content of its result.json.
 
     A finished run of the same spec, code and data is left alone. One that was stopped goes on
     from its checkpoint. Raises `AibError` on anything the user can act on.
     """
+    prepared_as = spec.dataset.model_dump(mode="json", exclude=NOT_IN_KEY)
+    if data.manifest["parameters"] != prepared_as:
+        name = spec.names.dataset
+        raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
     folder.mkdir(parents=True, exist_ok=True)
     origin = {"code_hash": code_hash, "data_digest": data.digest}
     with checkpoint.exclusive(folder):
-        result = folder / record.RESULT
-        if result.exists():
-            finished = record.read_json(result)
-            if {key: finished.get(key) for key in origin} == origin:
-                return finished
-            result.unlink()
+        finished = _finished(folder, origin)
+        if finished is not None:
+            return finished
         (folder / record.FAILURE).unlink(missing_ok=True)
+        gpus = visible_gpus() if device_name != "cpu" else []
         try:
-            return _Run(spec, data, folder, origin, device_name, checkpoint_seconds).complete()
+            with claimed_gpu(gpus, trainings_per_gpu) as gpu:
+                if gpu is not None:  # CUDA has not started yet
+                    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+                return _Run(spec, data, folder, origin, device_name, checkpoint_seconds).complete()
         except Stopped:
             raise
         except Exception as error:
             (folder / record.FAILURE).write_text(f"{type(error).__name__}: {error}\n")
             raise
+
+
+def _finished(folder: Path, origin: dict[str, str]) -> dict[str, Any] | None:
+    """The result of an earlier process, if it stands for the same code and data.
+
+    Snakemake deletes the outputs of a job that it saw interrupted, also when its orphan has
+    finished since; the copy that it does not know of brings the result back.
+    """
+    for name in (record.RESULT, record.FINISHED):
+        path = folder / name
+        if path.exists():
+            result = record.read_json(path)
+            if {key: result.get(key) for key in origin} == origin:
+                if name != record.RESULT:
+                    record.write_json(folder / record.RESULT, result)
+                return result
+            path.unlink()
+    return None
 
 
 class _Run:
@@ -98,7 +125,9 @@ class _Run:
         self.state = State(model, SGD(model, spec.optimiser), generators)
         self.forward = torch.compile(model) if spec.training.compile else model
         self.loaders = make_loaders(spec, data, device)
-        self.identity = "/".join([spec.key, str(spec.seed), *origin.values()])
+        # Random states are those of one kind of device.
+        self.identity = "/".join([spec.key, str(spec.seed), *origin.values(), device.type])
+        self.seconds_before = 0.0
         self.checkpoint_seconds, self.saved_at = checkpoint_seconds, time.monotonic()
         self.stop_signal: int | None = None
 
@@ -107,6 +136,7 @@ class _Run:
         saved = checkpoint.load(self.folder, self.identity)
         if saved is not None:
             self.state.restore(saved["state"])
+            self.seconds_before = self.state.seconds
         self._write_spec()
         self._rewrite_history()
         if saved is not None:
@@ -115,11 +145,16 @@ class _Run:
             with self._signals(), self._progress() as advance:
                 while self.state.epoch < self.spec.training.epochs:
                     train_epoch(
-                        self.state, self.spec, self.loaders["train"], self.forward, self._after_step
+                        self.state,
+                        self.spec,
+                        self.loaders["train"],
+                        self.forward,
+                        self._save_if_due,
                     )
                     self._finish_epoch()
+                    self._save_if_due()
                     advance()
-            result = self._evaluate()
+                result = self._evaluate()
         except Diverged as error:
             self._log(str(error))
             result = {"status": "diverged", "epoch": error.epoch, "step": error.step}
@@ -128,20 +163,21 @@ class _Run:
 
     # ------------------------------------------------------------ while training
 
-    def _after_step(self) -> None:
-        if self.stop_signal is None:
-            if time.monotonic() - self.saved_at < self.checkpoint_seconds:
-                return
-            self._save()
+    def _save_if_due(self) -> None:
+        """Save a checkpoint when it is time to, or when asked to stop, and then do stop."""
+        asked = self.stop_signal is not None
+        if not asked and time.monotonic() - self.saved_at < self.checkpoint_seconds:
             return
-        self._save()
-        name = signal.Signals(self.stop_signal).name
-        raise Stopped(f"{self.folder}: stopped by {name}; run again to go on from here")
-
-    def _save(self) -> None:
-        content = {"identity": self.identity, "state": self.state.to_dict()}
-        checkpoint.save(self.folder, content)
+        self.state.seconds = self._seconds()
+        checkpoint.save(self.folder, {"identity": self.identity, "state": self.state.to_dict()})
         self.saved_at = time.monotonic()
+        if asked:
+            name = signal.Signals(self.stop_signal).name
+            raise Stopped(f"{self.folder}: stopped by {name}; run again to go on from here")
+
+    def _seconds(self) -> float:
+        """Time spent on this run, by earlier processes too."""
+        return self.seconds_before + time.perf_counter() - self.started
 
     def _finish_epoch(self) -> None:
         """Read the epoch's trace, evaluate, add a line to the history."""
@@ -162,7 +198,7 @@ class _Run:
         state.evaluation_seconds += time.perf_counter() - begin
         line["seconds"] = state.step_seconds - spent
         line["images_per_second"] = len(self.loaders["train"]) / line["seconds"]
-        if not math.isfinite(line["test_cross_entropy"]):
+        if not all(math.isfinite(value) for value in line.values()):
             raise Diverged(state.epoch + 1, len(trace))
         state.history.append(line)
         self._keep_best()
@@ -201,10 +237,13 @@ class _Run:
             validation, _ = self._predict("validation", samples)
             test, log_probabilities = self._predict("test", samples)
             modes[str(samples)] = {"validation": validation._asdict(), "test": test._asdict()}
+            if not all(map(math.isfinite, (*validation, *test))):
+                raise Diverged(state.epoch, len(self.loaders["train"]))
             if samples == headline:
                 record.write_arrays(
                     self.folder / record.PREDICTIONS,
                     logits=log_probabilities.half().cpu().numpy(),
+                    predicted=log_probabilities.argmax(dim=1).cpu().numpy(),
                     labels=self.loaders["test"].labels.cpu().numpy(),
                 )
         weights = {k: v.contiguous().cpu() for k, v in state.model.state_dict().items()}
@@ -236,7 +275,7 @@ class _Run:
         identity = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed}
         identity |= {"names": self.spec.names.model_dump()} | self.origin
         cost = {
-            "seconds": time.perf_counter() - self.started,
+            "seconds": self._seconds(),
             "step_seconds": state.step_seconds,
             "evaluation_seconds": state.evaluation_seconds,
             "images_per_second": images / state.step_seconds if images else 0.0,
@@ -246,6 +285,7 @@ class _Run:
             "precision": self.spec.training.precision,
         }
         content = identity | result | {"cost": cost}
+        record.write_json(self.folder / record.FINISHED, content)
         record.write_json(self.folder / record.RESULT, content)
         (self.folder / record.CHECKPOINT).unlink(missing_ok=True)
         self._log(f"{content['status']} in {cost['seconds']:.1f} s")

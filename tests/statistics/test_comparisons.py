@@ -1,7 +1,6 @@
 import dataclasses
 import itertools
 import math
-import time
 
 import numpy as np
 import pytest
@@ -328,12 +327,10 @@ class TestExamples:
         found = two_way_bootstrap(easy, easy, np.random.default_rng(0), resamples=200)
         assert limits(found) == pytest.approx((0, 0), abs=1e-12)
 
-    def test_bootstrap_is_reproducible_and_quick(self):
+    def test_bootstrap_is_reproducible(self):
         correct = np.random.default_rng(1).random((2, 6, 2000)) < 0.9
-        start = time.process_time()
         found = [two_way_bootstrap(*correct, np.random.default_rng(2)) for _ in range(2)]
         assert found[0] == found[1]
-        assert time.process_time() - start < 4  # two calls
 
     @pytest.mark.parametrize(
         ("first", "second"), [((2, 3), (2, 4)), ((3,), (3,)), ((0, 3), (2, 3))]

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aib.data.datasets import content_digest, load, prepare, verify
+from aib.data.datasets import prepare
+from aib.data.prepared import content_digest, load, verify
 from aib.errors import AibError
 from aib.params import ArchiveDataset, ClutterDataset
 
@@ -276,13 +277,6 @@ def test_a_repacked_archive_is_the_same_data(tmp_path):
     two = prepared(tmp_path / "two", dict(reversed(files.items())), "class-folders")
     assert one.digest == two.digest
     assert one.manifest["checksum"] != two.manifest["checksum"]
-
-
-def test_an_empty_validation_split_is_possible(tmp_path):
-    data = prepared(tmp_path / "out", class_folder_files(), "class-folders", validation_share=0.0)
-    assert len(data.validation.labels) == 0
-    assert len(data.train.labels) == 60
-    verify(tmp_path / "out")
 
 
 # ---------------------------------------------------------------- on disk

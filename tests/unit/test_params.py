@@ -25,7 +25,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 MISTAKES = [
     # file, old, new, and what the line must say
-    ("studies/quick.yaml", "seeds: [0,", "sedes: [0,", ["sedes: unknown key", "nearest: 'seeds'"]),
+    ("studies/quick.yaml", "seeds: [2,", "sedes: [2,", ["sedes: unknown key", "nearest: 'seeds'"]),
     (
         "studies/quick.yaml",
         "model: vgg-dvib",
@@ -35,13 +35,22 @@ MISTAKES = [
     ("studies/quick.yaml", "scale: quick", "scale: quik", ["no scale 'quik'", "nearest: 'quick'"]),
     ("studies/quick.yaml", "[cluttered-digits]", "[cifar]", ["no dataset 'cifar'", "cifar10"]),
     ("studies/quick.yaml", "protocol: stated-short", "protocol: statd", ["protocol", "'stated'"]),
-    ("studies/quick.yaml", "seeds: [0, 1, 2,", "seeds: [0, 1, 1,", ["'seeds' names seed 1 twice"]),
-    ("studies/quick.yaml", "seeds: [0, 1, 2,", "seeds: [0, one, 2,", ["seeds.1", '"one"']),
+    ("studies/quick.yaml", "seeds: [2, 3, 4,", "seeds: [2, 3, 3,", ["'seeds' names seed 3 twice"]),
+    ("studies/quick.yaml", "seeds: [2, 3, 4,", "seeds: [2, one, 4,", ["seeds.1", '"one"']),
     ("studies/quick.yaml", "control: vgg }", "control: vg }", ["no arm 'vg'", "nearest: 'vgg'"]),
     ("studies/quick.yaml", "model.anchors", "model.anchor", ["'anchor'", "nearest: 'anchors'"]),
     ("studies/quick.yaml", "[2, 5, 20]", "[1, 5, 20]", ["model.anchors", "found 1"]),
     ("studies/quick.yaml", "margin: 1.0", "margin: 1.0\nmargin: 2.0", ["'margin' stands twice"]),
     ("studies/quick.yaml", "margin: 1.0", "margin: [1.0", ["quick.yaml:", "not YAML"]),
+    (
+        "studies/quick.yaml",
+        "parameter: objective.beta",
+        "parameter: seed",
+        ["cannot be overridden"],
+    ),
+    ("studies/quick.yaml", "margin: 1.0", "margin: .inf", ["margin", "finite"]),
+    ("studies/quick.yaml", "[2, 5, 20]", "[2, 5, 5]", ["a value stands twice"]),
+    ("protocols.yaml", "released-vgg:\n", "broken: 1\nreleased-vgg:\n", ["must map names"]),
     ("models.yaml", "quantised", "quantized", ["vgg-aib-qt.attention", "nearest: 'quantised'"]),
     ("models.yaml", "  anchors: 20\n", "", ["'anchors' is needed"]),
     ("datasets.yaml", "kind: clutter", "kind: cluter", ["no kind 'cluter'", "nearest: 'clutter'"]),
@@ -85,7 +94,6 @@ def test_schemas_are_those_of_the_models(folder):
 
 
 CHANGES = {
-    "dataset.distractors": 1,
     "model.bottleneck": True,
     "network.latent": 5,
     "objective.beta": 0.5,
@@ -106,7 +114,7 @@ def test_key_ignores_seed_and_names_and_nothing_else():
     names = spec.names.model_copy(update={"protocol": "another"})
     assert spec.model_copy(update={"seed": 99, "names": names}).key == spec.key
     assert {key.split(".")[0] for key in CHANGES} == set(runs.RunSpec.model_fields) - {
-        *("seed", "names")
+        *("seed", "names", "dataset")
     }
     changed = [
         runs.resolve(parameters, spec.names, {key: value}, 0, "test").key

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from records import write_run, write_tree
+from records import quick_plan, write_run, write_tree
 from scipy import stats
 
 from aib import record
@@ -33,7 +33,7 @@ def parameters():
 
 @pytest.fixture(scope="module")
 def quick(parameters) -> Plan:
-    return plan(parameters, "quick")
+    return quick_plan(parameters)
 
 
 @pytest.fixture(scope="module")

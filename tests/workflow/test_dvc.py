@@ -59,7 +59,7 @@ def test_metrics_and_plots_are_shown(project):
     assert metrics["cells"]["cluttered-digits"]["vgg"]["n"] == 2
     run(project, "dvc", "plots", "show", "-o", "plots")
     page = (project / "plots/index.html").read_text()
-    assert "test_error" in page
+    assert "test_accuracy" in page
     shutil.rmtree(project / "plots")
 
 
@@ -87,7 +87,16 @@ def test_push_then_pull_into_a_fresh_clone_trains_nothing(project, tmp_path):
 def test_an_experiment_with_another_seed_trains_only_that(project):
     result = run(project, "dvc", "exp", "run", "-S", "params/studies/quick.yaml:seeds=[0,1,2]")
     assert trained(result.stdout + result.stderr) == 2
-    assert "seeds: [0, 1, 2]" in (project / "params/studies/quick.yaml").read_text()
+    study = yaml.safe_load((project / "params/studies/quick.yaml").read_text())
+    assert study["seeds"] == [0, 1, 2]
+
+
+def test_a_changed_margin_changes_the_report(project):
+    study = project / "params/studies/quick.yaml"
+    study.write_text(study.read_text().replace("margin: 1.0", "margin: 99.0"))
+    result = run(project, "dvc", "repro")
+    assert trained(result.stdout + result.stderr) == 0
+    assert json.loads((project / "reports/quick/summary.json").read_text())["margin"] == 99.0
 
 
 def test_a_changed_constant_changes_the_numbers(project):

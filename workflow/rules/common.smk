@@ -5,27 +5,34 @@ from pathlib import Path
 
 from aib.errors import AibError
 from aib.gpus import visible_gpus
-from aib.params import ArchiveDataset, load
+from aib.params import ArchiveDataset, WorkflowConfig, check, load
 from aib.provenance import code_hash
-from aib.runs import plan
-
-STUDY = config.setdefault("study", "quick")
-# Not params of a rule: where a run is trained must not make it another run.
-DEVICE = config.setdefault("device", "auto")
-TRAININGS_PER_GPU = int(config.setdefault("trainings_per_gpu", 1))
-os.environ.update(AIB_DEVICE=DEVICE, AIB_TRAININGS_PER_GPU=str(TRAININGS_PER_GPU))
+from aib.reporting import template_files
+from aib.runs import plan, plan_all
 
 try:
+    CONFIG = check(WorkflowConfig, config, "--config")
     PARAMETERS = load(Path.cwd())
-    PLAN = plan(PARAMETERS, STUDY)
+    plan_all(PARAMETERS)
+    PLAN = plan(PARAMETERS, CONFIG.study)
 except AibError as error:
     sys.exit(f"error: {error}")
+
+STUDY = CONFIG.study
+# Not params of a rule: where a run is trained must not make it another run.
+DEVICE = CONFIG.device or os.environ.get("AIB_DEVICE", "auto")
+os.environ.update(
+    AIB_DEVICE=DEVICE, AIB_TRAININGS_PER_GPU=str(CONFIG.trainings_per_gpu)
+)
+TEMPLATES = sorted(str(path) for path in template_files())
 
 # One failing run does not stop the others; and without a limit of its own a resource is ignored.
 if workflow.execution_settings is not None:
     workflow.execution_settings.keep_going = True
 if DEVICE != "cpu" and visible_gpus():
-    workflow.global_resources.setdefault("gpu", len(visible_gpus()) * TRAININGS_PER_GPU)
+    workflow.global_resources.setdefault(
+        "gpu", len(visible_gpus()) * CONFIG.trainings_per_gpu
+    )
 
 
 wildcard_constraints:

@@ -4,6 +4,8 @@
 rule report:
     input:
         f"params/studies/{STUDY}.yaml",
+        "params/published.yaml",
+        TEMPLATES,
         rules.runs.input,
     output:
         f"reports/{STUDY}/index.html",
@@ -14,7 +16,7 @@ rule report:
         f"logs/benchmarks/report/{STUDY}.tsv"
     params:
         study=STUDY,
-        mixed="--allow-mixed-code" if config.get("allow_mixed_code") else "",
+        mixed="--allow-mixed-code" if CONFIG.allow_mixed_code else "",
         code=code_hash("aib.reporting.page"),
     message:
         "writing {output[0]}"

@@ -1,0 +1,122 @@
+"""Prepared data as training, evaluation and reviewers read it: arrays mapped from disk.
+
+A prepared dataset is a folder:
+
+    {train,validation,test}_images.npy   uint8 (N, 3, S, S)
+    {train,validation,test}_labels.npy   uint8 (N,); int64 where there are over 256 classes
+    {train,validation,test}_masks.npy    uint8 of 0 and 1 (N, S, S), where the object is known
+    manifest.json                        what the arrays are; written last
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aib.errors import AibError
+
+SPLITS = ("train", "validation", "test")
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (N, 3, S, S) uint8, labels (N,) and, where the object is known, masks (N, S, S)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    masks: np.ndarray | None = None
+
+    def take(self, indices: np.ndarray) -> "Split":
+        """Return the examples at `indices`, in that order."""
+        masks = None if self.masks is None else self.masks[indices]
+        return Split(self.images[indices], self.labels[indices], masks)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays that exist, by name."""
+        return {name: array for name, array in vars(self).items() if array is not None}
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A prepared dataset: its manifest, and its splits mapped read-only from disk."""
+
+    manifest: dict
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def digest(self) -> str:
+        """The content digest of all arrays, "sha256:…"; names the exact data of a result."""
+        return self.manifest["digest"]
+
+    @property
+    def classes(self) -> list[str]:
+        """The class names, in the order of the labels."""
+        return self.manifest["classes"]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return every array by its file name without suffix."""
+        return named_arrays({split: getattr(self, split) for split in SPLITS})
+
+
+def load(folder: Path) -> PreparedData:
+    """Map a prepared dataset into memory; contents are trusted (`verify` hashes them again).
+
+    Raises:
+        AibError: the folder holds no prepared dataset, or not all of it.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        splits = {split: _load_split(folder, split, manifest) for split in SPLITS}
+    except FileNotFoundError as error:
+        raise AibError(f"{error.filename}: no such file; prepare the dataset again") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AibError(f"{folder}: damaged ({error}); delete it and prepare it again") from None
+    return PreparedData(manifest, **splits)
+
+
+def verify(folder: Path) -> None:
+    """Hash a prepared dataset again; AibError if it is not what its manifest says."""
+    data = load(folder)
+    found = content_digest(data.arrays())
+    if found != data.digest:
+        raise AibError(
+            f"{folder}: expected content {data.digest}, found {found}; "
+            "delete it and prepare it again"
+        )
+
+
+def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return "sha256:…" over names, types, shapes and bytes of arrays, in order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8))
+    return f"sha256:{digest.hexdigest()}"
+
+
+def named_arrays(splits: Mapping[str, Split]) -> dict[str, np.ndarray]:
+    return {
+        f"{split}_{name}": array
+        for split, content in splits.items()
+        for name, array in content.arrays().items()
+    }
+
+
+def _load_split(folder: Path, split: str, manifest: dict) -> Split:
+    size, count = manifest["image_size"], sum(manifest["counts"][split].values())
+    shapes = {"images": (count, 3, size, size), "labels": (count,)}
+    if manifest["masks"]:
+        shapes["masks"] = (count, size, size)
+    arrays = {}
+    for name, shape in shapes.items():
+        arrays[name] = np.load(folder / f"{split}_{name}.npy", mmap_mode="r")
+        if arrays[name].shape != shape:
+            raise ValueError(f"{split}_{name}.npy is {arrays[name].shape}, expected {shape}")
+    return Split(**arrays)
