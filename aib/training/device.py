@@ -11,7 +11,7 @@ from aib.errors import AibError
 def prepare_device(name: str, precision: str) -> torch.device:
     """Resolve "auto", "cpu" or "cuda" and fix precision, determinism and threads.
 
-    Raises `AibError` when cuda is asked for and absent, or the precision is not to be had.
+    Raises `AibError` when cuda is asked for and absent.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise AibError(f"device '{name}': auto, cpu or cuda")
