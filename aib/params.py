@@ -386,9 +386,13 @@ def read_yaml(path: Path) -> Any:
 
 
 def nearest(name: str, valid: list[str] | set[str]) -> str:
-    """A hint for a wrong name: the closest valid one, else all of them."""
-    close = difflib.get_close_matches(str(name), [str(v) for v in valid], n=1, cutoff=0.4)
-    return f"nearest: '{close[0]}'" if close else "valid: " + ", ".join(sorted(map(str, valid)))
+    """A hint for a wrong name: the closest valid one, else all of them, or the first of many."""
+    names = sorted(map(str, valid))
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    if close:
+        return f"nearest: '{close[0]}'"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return "valid: " + ", ".join(names[:8]) + more
 
 
 def check(shape: Any, data: Any, where: str) -> Any:

@@ -247,7 +247,8 @@ def differences(results: StudyResults, dataset: str) -> Drawn | None:
     caption = (
         f"Difference of mean test accuracy of every declared contrast on {dataset}, treatment "
         f"minus control, with Welch's {100 * results.confidence:g} % interval (each for itself; "
-        f"the verdicts are corrected over the family). Grey band: the margin, ±{margin:g} points. "
+        f"the verdicts are corrected over the family). Grey band: the margin, ±{margin:g} points; "
+        "an arrow lies beyond the scale. "
         f"{_size_words(sizes)} runs an arm. {decided} of {len(declared)} contrasts are decided; an "
         "interval that covers 0 and leaves the band decides nothing."
     )

@@ -254,3 +254,23 @@ def test_other_code_than_the_workflow_saw_is_refused(project):
     refused = run(project, *command(name, "--code", "000000000000"), check=False)
     assert refused.returncode == 1
     assert "the code changed while the study ran" in refused.stderr
+
+
+@pytest.mark.parametrize("select", ["best_validation", "best_test"])
+def test_the_weights_that_the_protocol_selects_are_kept(tmp_path, select):
+    project = make_project(tmp_path, epochs=6)
+    study = project / "params/studies/tiny.yaml"
+    overrides = f"{{model: vgg, overrides: {{evaluation.select: {select}}}}}"
+    text = study.read_text()
+    study.write_text(text.replace("  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n"))
+    run(project, "aib", "data", "prepare", "tiny-digits")
+    name = find_run(project, "vgg")
+    run(project, *command(name))
+    found = record.read(folder(project, name))
+    chosen, kept = found.result["figures"][select], found.result["evaluation"]["mean"]["test"]
+    assert found.result["selected"] == select
+    assert kept["accuracy"] == chosen["test_accuracy"]
+    assert kept["cross_entropy"] == pytest.approx(chosen["test_cross_entropy"])
+    which = select.removeprefix("best_")
+    best = max(line[f"{which}_accuracy"] for line in found.history)
+    assert found.history[chosen["epoch"] - 1][f"{which}_accuracy"] == best
