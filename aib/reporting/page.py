@@ -96,6 +96,9 @@ def lede(rows: list[dict[str, Any]]) -> str:
             "The one declared contrast is" if len(main) == 1 else f"All {len(main)} contrasts are"
         )
         return f"{which} undecided: these runs neither support the hypothesis nor refute it."
+    if len(main) == 1:
+        words = next(words for word, words in WORDS.items() if counts[word])
+        return f"In the one contrast declared, the first-named arm is {words}."
     found = [f"{words} in {counts[word]}" for word, words in WORDS.items() if counts[word]]
     listed = found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
     text = (
