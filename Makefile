@@ -34,7 +34,7 @@ lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "error: Python 3.11 or newer is needed; name it with: make PYTHON=python3.12"; exit 1; }
-	@echo "setting up .venv (7 GB, most of it PyTorch with CUDA; under a minute on a fast line)"
+	@echo "setting up .venv (7 GB, most of it PyTorch with CUDA)"
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet uv
 	.venv/bin/uv pip sync --python .venv/bin/python --quiet --require-hashes --compile-bytecode requirements.lock

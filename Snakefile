@@ -9,6 +9,7 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
+# Asked for by `snakemake --lint`; the environment is the Makefile's, so run without containers.
 container: "docker://python:3.11-slim"
 
 

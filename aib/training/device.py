@@ -21,7 +21,7 @@ def prepare_device(name: str, precision: str) -> torch.device:
     device = torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         torch.set_num_threads(1)  # one training a core; and sums keep their order
-    # As use_deterministic_algorithms(True), which also imports the compiler: 2 s a process.
+    # As use_deterministic_algorithms(True), which also imports the compiler (0.9 s).
     torch.set_deterministic_debug_mode("error")
     # Filling fresh memory finds reads of uninitialised values; results do not need it.
     torch.utils.deterministic.fill_uninitialized_memory = False

@@ -39,10 +39,10 @@ class Stopped(AibError):
 
 
 class Diverged(Exception):
-    """The loss became NaN or infinite."""
+    """The loss, or a figure of the evaluation after an epoch's last step, is NaN or infinite."""
 
-    def __init__(self, epoch: int, step: int) -> None:
-        super().__init__(f"the loss was not finite in epoch {epoch}, step {step}")
+    def __init__(self, what: str, epoch: int, step: int) -> None:
+        super().__init__(f"{what} was not finite in epoch {epoch}, step {step}")
         self.epoch, self.step = epoch, step
 
 
@@ -185,7 +185,7 @@ class _Run:
         trace = state.trace.double().cpu()
         infinite = (~torch.isfinite(trace[:, TRACED.index("total")])).nonzero()
         if len(infinite):
-            raise Diverged(state.epoch + 1, int(infinite[0]) + 1)
+            raise Diverged("the loss", state.epoch + 1, int(infinite[0]) + 1)
         begin = time.perf_counter()
         means = dict(zip(TRACED, (trace.sum(0) / len(self.loaders["train"])).tolist(), strict=True))
         line = {"epoch": state.epoch + 1}
@@ -198,8 +198,9 @@ class _Run:
         state.evaluation_seconds += time.perf_counter() - begin
         line["seconds"] = state.step_seconds - spent
         line["images_per_second"] = len(self.loaders["train"]) / line["seconds"]
-        if not all(math.isfinite(value) for value in line.values()):
-            raise Diverged(state.epoch + 1, len(trace))
+        for name, value in line.items():
+            if not math.isfinite(value):
+                raise Diverged(name, state.epoch + 1, len(trace))
         state.history.append(line)
         self._keep_best()
         state.epoch, state.step, state.trace = state.epoch + 1, 0, None
@@ -238,7 +239,8 @@ class _Run:
             test, log_probabilities = self._predict("test", samples)
             modes[str(samples)] = {"validation": validation._asdict(), "test": test._asdict()}
             if not all(map(math.isfinite, (*validation, *test))):
-                raise Diverged(state.epoch, len(self.loaders["train"]))
+                steps = -(-len(self.loaders["train"]) // self.spec.training.batch_size)
+                raise Diverged(f"a figure with samples {samples}", state.epoch, steps)
             if samples == headline:
                 record.write_arrays(
                     self.folder / record.PREDICTIONS,
