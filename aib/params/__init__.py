@@ -1,0 +1,25 @@
+"""Typed parameters: what params/*.yaml may say, checked before anything runs.
+
+Every file of `params/` has one model here; the JSON schemas in `params/schema/` are generated
+from these models. `load(root)` reads and cross-checks all of it. Any mistake raises
+`ParameterError`, one line that names the file, the key, what was found, and the nearest valid
+name.
+"""
+
+from aib.params.base import Strict
+from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
+from aib.params.datasets import NOT_IN_KEY, ArchiveDataset, ClutterDataset, Dataset, Normalisation
+from aib.params.loading import Parameters, load, write_schemas
+from aib.params.models import Block, Model, VGGNetwork
+from aib.params.protocols import (
+    Augmentation,
+    CosineSchedule,
+    Evaluation,
+    HalvingSchedule,
+    Objective,
+    Optimiser,
+    Protocol,
+    Scale,
+    Schedule,
+)
+from aib.params.studies import PublishedValue, Study, WorkflowConfig

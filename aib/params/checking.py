@@ -1,0 +1,124 @@
+"""Reading YAML and naming a mistake in one line: file, key, what was found, nearest valid name."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from aib.errors import AibError
+
+
+class ParameterError(AibError):
+    """A mistake in params/, as one line."""
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML, where a key that stands twice is an error rather than the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise ParameterError(f"key '{key}' stands twice (line {node.start_mark.line + 1})")
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file; `ParameterError` names the file and the line of a mistake."""
+    try:
+        return yaml.load(path.read_text(), Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        raise ParameterError(f"{path}: no such file; run in the project's folder") from None
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ParameterError(
+            f"{path}{line}: not YAML: {getattr(error, 'problem', error)}"
+        ) from None
+
+
+def nearest(name: str, valid: list[str] | set[str]) -> str:
+    """A hint for a wrong name: the closest valid one, else all of them, or the first of many."""
+    names = sorted(map(str, valid))
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.4)
+    if close:
+        return f"nearest: '{close[0]}'"
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return "valid: " + ", ".join(names[:8]) + more
+
+
+def check(shape: Any, data: Any, where: str) -> Any:
+    """Validate `data` as the type `shape`; the error names `where`, key, found and nearest."""
+    adapter = TypeAdapter(shape)
+    try:
+        # Through JSON, so that lists become tuples while numbers and texts stay strict.
+        return adapter.validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        raise ParameterError(f"{where}: {_explain(error, adapter.json_schema())}") from None
+
+
+def _explain(error: ValidationError, json_schema: dict) -> str:
+    # A misspelt key also makes the right one missing; the misspelling is what helps.
+    first = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")[0]
+    path = [part for part in first["loc"] if part not in ("[key]",)]
+    key = ".".join(str(part) for part in path)
+    found = json.dumps(first["input"], default=str)
+    found = found if len(found) < 60 else found[:57] + "..."
+    if first["type"] == "extra_forbidden":
+        valid = _properties(json_schema, json_schema, path[:-1])
+        return f"{key}: unknown key '{path[-1]}'; {nearest(str(path[-1]), valid)}"
+    if first["type"] == "literal_error":
+        valid = [v.strip("' ") for v in first["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        return f"{key}: {found} is not one of them; {nearest(first['input'], valid)}"
+    if first["type"] == "union_tag_invalid":
+        valid = first["ctx"]["expected_tags"].replace("'", "").split(", ")
+        field, tag = first["ctx"]["discriminator"].strip("'"), first["ctx"]["tag"]
+        return f"{key}: no {field} '{tag}'; {nearest(tag, valid)}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "float_type" and isinstance(first["input"], str):
+        message += " (YAML wants a point: 1.0e-4)"
+    return f"{key or 'the file'}: {message}; found {found}"
+
+
+def _properties(root: dict, node: dict, path: list) -> set[str]:
+    """The property names that the schema allows at `path`; union tags in the path are skipped."""
+    if "$ref" in node:
+        return _properties(root, root["$defs"][node["$ref"].rsplit("/", 1)[1]], path)
+    branches = node.get("oneOf", []) + node.get("anyOf", [])
+    if branches:
+        tags = node.get("discriminator", {}).get("mapping", {})
+        if path and path[0] in tags:
+            return _properties(root, {"$ref": tags[path[0]]}, path[1:])
+        return set().union(*(_properties(root, branch, path) for branch in branches))
+    if not path:
+        return set(node.get("properties", {}))
+    if path[0] in node.get("properties", {}):
+        return _properties(root, node["properties"][path[0]], path[1:])
+    if isinstance(path[0], int):
+        return _properties(root, node.get("items", {}), path[1:])
+    inner = node.get("additionalProperties")
+    if not isinstance(inner, dict):
+        inner = next(iter(node.get("patternProperties", {}).values()), {})
+    return _properties(root, inner, path[1:])
+
+
+def set_dotted(tree: dict, key: str, value: Any, where: str) -> None:
+    """Set `tree["a"]["b"]` for the key "a.b"; the key must exist."""
+    *parents, last = key.split(".")
+    node = tree
+    for parent in parents:
+        if not isinstance(node, dict) or parent not in node:
+            valid = set(node) if isinstance(node, dict) else {"none"}
+            raise ParameterError(
+                f"{where}: {key}: unknown key '{parent}'; {nearest(parent, valid)}"
+            )
+        node = node[parent]
+    if not isinstance(node, dict) or last not in node:
+        valid = set(node) if isinstance(node, dict) else {"none"}
+        raise ParameterError(f"{where}: {key}: unknown key '{last}'; {nearest(last, valid)}")
+    node[last] = value

@@ -1,0 +1,129 @@
+"""All of params/, read and cross-checked; and the JSON schemas generated from the models."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from aib.params.base import Name, Strict
+from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
+from aib.params.datasets import Dataset, Normalisation
+from aib.params.models import Model
+from aib.params.protocols import Protocol, Scale
+from aib.params.studies import PublishedValue, Study
+
+
+class Parameters(Strict):
+    """Everything under params/, cross-checked."""
+
+    datasets: dict[Name, Dataset]
+    normalisations: dict[Name, Normalisation]
+    models: dict[Name, Model]
+    protocols: dict[Name, Protocol]
+    scales: dict[Name, Scale]
+    studies: dict[Name, Study]
+    published: tuple[PublishedValue, ...]
+
+
+FILES: dict[str, Any] = {
+    "datasets": dict[Name, Dataset],
+    "normalisations": dict[Name, Normalisation],
+    "models": dict[Name, Model],
+    "protocols": dict[Name, Protocol],
+    "scales": dict[Name, Scale],
+    "published": tuple[PublishedValue, ...],
+    "study": Study,
+}
+
+
+def load(root: Path) -> Parameters:
+    """Read and cross-check the folder `root`/params."""
+    folder = root / "params"
+    content = {
+        kind: check(shape, read_yaml(folder / f"{kind}.yaml"), f"params/{kind}.yaml")
+        for kind, shape in FILES.items()
+        if kind not in ("study", "protocols")
+    }
+    content["protocols"] = _load_protocols(folder / "protocols.yaml")
+    paths = sorted((folder / "studies").glob("*.yaml"))
+    content["studies"] = {
+        path.stem: check(Study, read_yaml(path), f"params/studies/{path.name}") for path in paths
+    }
+    parameters = Parameters.model_construct(**content)
+    _cross_check(parameters)
+    return parameters
+
+
+def _load_protocols(path: Path) -> dict[str, Protocol]:
+    """Resolve `extends`: a protocol may name another and say only what differs, in dotted keys."""
+    where = f"params/{path.name}"
+    raw, resolved = read_yaml(path), {}
+    if not isinstance(raw, dict) or not all(isinstance(entry, dict) for entry in raw.values()):
+        raise ParameterError(f"{where}: must map names to protocols, each a table of keys")
+    for name, entry in raw.items():
+        entry = dict(entry)
+        if "extends" in entry:
+            parent = str(entry.pop("extends"))
+            if parent not in resolved:
+                raise ParameterError(
+                    f"{where}: {name}.extends: no protocol '{parent}' above it; "
+                    + nearest(parent, set(resolved) or {"none"})
+                )
+            changes = entry.pop("changes", None) or {}
+            base = json.loads(json.dumps(resolved[parent])) | entry
+            for key, value in changes.items():
+                set_dotted(base, key, value, f"{where}: {name}.changes")
+            entry = base
+        resolved[name] = entry
+    return check(FILES["protocols"], resolved, where)
+
+
+def _cross_check(parameters: Parameters) -> None:
+    """Every name that one file uses must stand in the file that defines it."""
+
+    def known(where: str, name: str, table: dict, what: str) -> None:
+        if name not in table:
+            raise ParameterError(f"{where}: no {what} '{name}'; {nearest(name, set(table))}")
+
+    for name, protocol in parameters.protocols.items():
+        where = f"params/protocols.yaml: {name}"
+        if protocol.normalisation != "own":
+            table = parameters.normalisations
+            known(f"{where}.normalisation", protocol.normalisation, table, "normalisation")
+        for model in protocol.per_model:
+            known(f"{where}.per_model", model, parameters.models, "model")
+    for name, study in parameters.studies.items():
+        where = f"params/studies/{name}.yaml"
+        for dataset in study.datasets:
+            known(f"{where}: datasets", dataset, parameters.datasets, "dataset")
+        known(f"{where}: scale", study.scale, parameters.scales, "scale")
+        known(f"{where}: protocol", study.protocol, parameters.protocols, "protocol")
+        for arm_name, arm in study.arms.items():
+            known(f"{where}: arms.{arm_name}.model", arm.model, parameters.models, "model")
+            if arm.protocol is not None:
+                key = f"{where}: arms.{arm_name}.protocol"
+                known(key, arm.protocol, parameters.protocols, "protocol")
+        for index, contrast in enumerate(study.contrasts):
+            for side in ("treatment", "control"):
+                key = f"{where}: contrasts.{index}.{side}"
+                known(key, getattr(contrast, side), study.arms, "arm")
+            if contrast.treatment == contrast.control:
+                raise ParameterError(
+                    f"{where}: contrasts.{index}: '{contrast.control}' against itself"
+                )
+        for ablation_name, ablation in study.ablations.items():
+            known(f"{where}: ablations.{ablation_name}.arm", ablation.arm, study.arms, "arm")
+
+
+def write_schemas(root: Path) -> list[Path]:
+    """Write params/schema/*.json from the models above; return the paths."""
+    folder = root / "params" / "schema"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for kind, shape in FILES.items():
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+        schema |= TypeAdapter(shape).json_schema()
+        paths.append(folder / f"{kind}.json")
+        paths[-1].write_text(json.dumps(schema, indent=2) + "\n")
+    return paths
