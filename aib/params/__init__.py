@@ -9,6 +9,7 @@ name.
 from aib.params.base import Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.datasets import NOT_IN_KEY, ArchiveDataset, ClutterDataset, Dataset, Normalisation
+from aib.params.downloads import Download
 from aib.params.loading import Parameters, load, write_schemas
 from aib.params.models import Block, Model, VGGNetwork
 from aib.params.protocols import (
