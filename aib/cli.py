@@ -12,6 +12,7 @@ from aib.errors import AibError
 
 RESULTS = Path("results")
 REPORTS = Path("reports")
+WEIGHTS = RESULTS / "downloads" / "weights"
 
 app = typer.Typer(
     help="Information-bottleneck spatial attention, reproduced.",
@@ -152,10 +153,12 @@ def train(
     if code and code != found:
         raise AibError(f"the code changed while the study ran ({code}, now {found}); run it again")
     data = load_data(RESULTS / "data" / spec.names.dataset)
+    from aib.data.weights import find_weights
     from aib.training.run import train as train_run
 
+    weights = find_weights(spec.model.family, WEIGHTS) if spec.model.pretrained else None
     folder = RESULTS / "runs" / spec.folder
-    train_run(spec, data, folder, found, device, checkpoint_seconds, trainings_per_gpu)
+    train_run(spec, data, folder, found, device, checkpoint_seconds, trainings_per_gpu, weights)
 
 
 @app.command()

@@ -22,6 +22,7 @@ class Losses(NamedTuple):
     rate: Tensor  # KL with the scale that is sampled: upper bound on I(Z; X, A), bits an image
     codebook: Tensor
     commitment: Tensor
+    branch: Tensor  # cross-entropy of an attention branch, bits an image
 
 
 def rate(prediction: Prediction) -> Tensor:
@@ -35,7 +36,7 @@ def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Loss
     """Evaluate the objective on one prediction with labels (N,).
 
     total = cross-entropy + beta * kl_factor * penalty
-            + lambda_g * codebook + lambda_c * commitment.
+            + lambda_g * codebook + lambda_c * commitment + branch.
     "released" puts exp(std) where the KL has the scale; "stated" uses std (facts.md #1). The last
     two terms are not in bits (facts.md #3). Logits of several samples are averaged first.
     """
@@ -49,10 +50,14 @@ def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Loss
     attention = prediction.attention
     codebook = attention.codebook_loss if attention else zero
     commitment = attention.commitment_loss if attention else zero
+    branch = zero
+    if prediction.branch_logits is not None:
+        branch = functional.cross_entropy(prediction.branch_logits, labels) * BITS
     total = (
         cross_entropy
         + objective.beta * objective.kl_factor * penalty
         + objective.codebook_weight * codebook
         + objective.commitment_weight * commitment
+        + branch
     )
-    return Losses(total, cross_entropy, penalty, rate_bits, codebook, commitment)
+    return Losses(total, cross_entropy, penalty, rate_bits, codebook, commitment, branch)

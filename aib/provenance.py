@@ -30,19 +30,30 @@ def code_hash(entry: str) -> str:
 
 
 def import_closure(entry: str) -> set[str]:
-    """Names of the package's modules that importing `entry` can reach, `entry` included."""
-    found, waiting = set(), [entry]
-    while waiting:
-        name = waiting.pop()
+    """Names of the package's modules that importing `entry` can reach, `entry` included.
+
+    Once a module calls `import_module`, the classes that strings name as "module:class" count too.
+    """
+    found, waiting, named, dynamic = set(), {entry}, set(), False
+    while waiting or (dynamic and named - found):
+        name = (waiting or named - found).pop()
+        waiting.discard(name)
         if name in found or _module_path(name) is None:
+            named.discard(name)
             continue
         found.add(name)
-        waiting += [name.rsplit(".", 1)[0]] if "." in name else []
+        if "." in name:
+            waiting.add(name.rsplit(".", 1)[0])
         for node in ast.walk(ast.parse(_module_path(name).read_text())):
             if isinstance(node, ast.Import):
-                waiting += [a.name for a in node.names if a.name.split(".")[0] == PACKAGE]
+                waiting |= {a.name for a in node.names if a.name.split(".")[0] == PACKAGE}
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
-                waiting += [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+                waiting |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+            elif isinstance(node, ast.Attribute) and node.attr == "import_module":
+                dynamic = True
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                module, colon, _ = node.value.partition(":")
+                named |= {module} if colon and module.startswith(f"{PACKAGE}.") else set()
     return found
 
 

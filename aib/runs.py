@@ -8,20 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from aib.params import (
+    FAMILIES,
     NOT_IN_KEY,
+    AnyModel,
     Augmentation,
     Dataset,
     Evaluation,
-    Model,
+    Initialisation,
+    Network,
     Normalisation,
     Objective,
     Optimiser,
     ParameterError,
     Parameters,
+    Positive,
+    Precision,
     Schedule,
     Strict,
     Study,
-    VGGNetwork,
+    WeightAverage,
     check,
     nearest,
     set_dotted,
@@ -42,11 +47,21 @@ class Names(Strict):
 class Training(Strict):
     """Sizes and numerics of the optimisation."""
 
-    epochs: int
-    batch_size: int
-    train_subset: int | None
-    precision: str
+    epochs: Positive
+    batch_size: Positive
+    drop_last: bool
+    train_subset: Positive | None
+    precision: Precision
     compile: bool
+    weight_average: WeightAverage | None
+    second_forward: Positive | None
+
+
+# What of it comes from the protocol.
+TRAINING = (
+    *("batch_size", "drop_last", "precision", "compile"),
+    *("weight_average", "second_forward"),
+)
 
 
 class RunSpec(Strict):
@@ -57,15 +72,15 @@ class RunSpec(Strict):
 
     names: Names
     dataset: Dataset
-    model: Model
-    network: VGGNetwork
+    model: AnyModel
+    network: Network
     objective: Objective
     optimiser: Optimiser
     schedule: Schedule
     training: Training
     augmentation: Augmentation
     normalisation: Normalisation | None  # None: the dataset's own statistics
-    initialisation: str
+    initialisation: Initialisation
     evaluation: Evaluation
     map_sample: int
     seed: int
@@ -78,6 +93,11 @@ class RunSpec(Strict):
         )
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    @property
+    def image_size(self) -> int:
+        """Side of the images that the network sees, in pixels."""
+        return self.augmentation.crop_size or self.dataset.image_size
 
     @property
     def folder(self) -> Path:
@@ -132,22 +152,22 @@ def resolve(
     protocol = parameters.protocols[names.protocol]
     scale = parameters.scales[names.scale]
     model = parameters.models[names.model]
-    if model.family not in scale.networks:
+    sizes = FAMILIES[model.family].sizes
+    network = getattr(scale.networks, sizes)
+    if network is None:
         raise ParameterError(
-            f"params/scales.yaml: {names.scale}.networks: no family '{model.family}', which "
-            f"model '{names.model}' needs; {nearest(model.family, set(scale.networks))}"
+            f"params/scales.yaml: {names.scale}.networks: no sizes for '{sizes}', which model "
+            f"'{names.model}' needs"
         )
     content = {
         "names": names,
         "dataset": parameters.datasets[names.dataset],
         "model": model,
-        "network": scale.networks[model.family],
+        "network": network,
         "training": {
             "epochs": scale.epochs,
-            "batch_size": protocol.batch_size,
             "train_subset": scale.train_subset,
-            "precision": protocol.precision,
-            "compile": protocol.compile,
+            **{key: getattr(protocol, key) for key in TRAINING},
         },
         "normalisation": parameters.normalisations.get(protocol.normalisation),
         "map_sample": scale.map_sample,
@@ -157,9 +177,10 @@ def resolve(
     tree = json.loads(
         json.dumps(content | {k: getattr(protocol, k) for k in shared}, default=_dump)
     )
-    for key, value in protocol.per_model.get(names.model, {}).items():
-        here = f"params/protocols.yaml: {names.protocol}.per_model.{names.model}"
-        set_dotted(tree, key, value, here)
+    for table, name in (("per_family", model.family), ("per_model", names.model)):
+        for key, value in getattr(protocol, table).get(name, {}).items():
+            here = f"params/protocols.yaml: {names.protocol}.{table}.{name}"
+            set_dotted(tree, key, value, here)
     for key, value in overrides.items():
         part = key.split(".")[0]
         if part in ("names", "dataset", "seed"):
@@ -167,12 +188,15 @@ def resolve(
                 f"{where}: {key}: '{part}' cannot be overridden; declare another {part} instead"
             )
         set_dotted(tree, key, value, where)
+    check(type(network), tree["network"], f"{where}: network")  # says more than a union can
     spec = check(RunSpec, tree, where)
-    if spec.augmentation.crop_padding >= spec.dataset.image_size:
-        raise ParameterError(
-            f"{where}: augmentation.crop_padding is {spec.augmentation.crop_padding}, the images "
-            f"have {spec.dataset.image_size} pixels"
-        )
+    pixels = spec.dataset.image_size
+    for key, most in (("crop_padding", pixels - 1), ("crop_size", pixels)):
+        value = getattr(spec.augmentation, key)
+        if value is not None and value > most:
+            raise ParameterError(
+                f"{where}: augmentation.{key} is {value}, the images have {pixels} pixels"
+            )
     return spec
 
 

@@ -4,6 +4,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from scipy.special import entr
 
 from aib import record
 from aib.params import Parameters
@@ -17,7 +18,7 @@ DIVERGED = ("vgg-aib-qt", 2, 2)  # model, anchors, seed
 def write_tree(root: Path, plan: Plan) -> Path:
     """A results folder of study quick with one diverged run and both polarities."""
     for run in plan.runs:
-        diverged = (run.names.model, run.model.anchors, run.seed) == DIVERGED
+        diverged = (run.names.model, run.model.anchor_count, run.seed) == DIVERGED
         write_run(root, run, diverged=diverged)
     return root
 
@@ -26,7 +27,7 @@ def write_run(root: Path, run: RunSpec, diverged: bool = False, code: str = "c0f
     """One run record with plausible numbers, a function of what is varied and the seed."""
     folder = root / "runs" / run.folder
     folder.mkdir(parents=True)
-    name = f"{run.names.model} {run.model.anchors} {run.objective.beta}"
+    name = f"{run.names.model} {run.model.anchor_count} {run.objective.beta}"
     rng = np.random.default_rng([zlib.crc32(name.encode()), run.seed])
     identity = {"schema": 1, "key": run.key, "seed": run.seed, "code_hash": code}
     identity |= {"data_digest": "sha256:" + "d1" * 32}
@@ -56,7 +57,7 @@ def write_run(root: Path, run: RunSpec, diverged: bool = False, code: str = "c0f
 def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     labels = np.arange(TEST) % CLASSES
     error = ERROR[run.names.model] + 20 * (run.objective.beta - 0.01) + rng.normal(0, 0.5)
-    error += {2: 1.6, 5: 0.4}.get(run.model.anchors, 0)
+    error += {2: 1.6, 5: 0.4}.get(run.model.anchor_count, 0)
     wrong = rng.permutation(TEST) < round(TEST * error / 100)
     logits = rng.normal(size=(TEST, CLASSES))
     logits[np.arange(TEST), (labels + wrong) % CLASSES] += 12
@@ -68,7 +69,7 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     )
     accuracy = float(1 - wrong.mean())
     rate = 5.5 / (run.objective.beta * 20 + 0.2) + rng.normal(0, 0.8)
-    rate = float(rate) if run.model.bottleneck else 0.0
+    rate = float(rate) if run.model.has_bottleneck else 0.0
     history = [made_up_epoch(epoch, accuracy, rate, rng) for epoch in range(1, EPOCHS + 1)]
     record.write_history(folder / record.METRICS, history)
     last = history[-1]
@@ -78,17 +79,18 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     choices = {"last": last, "best_validation": history[-2]}
     choices["best_test"] = max(history, key=lambda line: line["test_accuracy"])
     anchors = None
-    if run.model.attention != "none":
+    if run.model.has_map:
         localisation = made_up_maps(folder, run, rng)
         record.write_json(folder / record.LOCALISATION, localisation)
-        if run.model.anchors:
-            usage = rng.dirichlet(np.ones(run.model.anchors))
-            anchors = {"values": np.linspace(0, 1, run.model.anchors).tolist()}
-            anchors["usage"] = usage.tolist()
+        if run.model.anchor_count:
+            usage = rng.dirichlet(np.ones(run.model.anchor_count))
+            anchors = {"values": np.linspace(0, 1, run.model.anchor_count).tolist()}
+            anchors |= {"usage": usage.tolist(), "dead": 0}
+            anchors["perplexity"] = float(np.exp(entr(usage).sum()))
     keep = ("epoch", "validation_accuracy", "test_accuracy", "test_cross_entropy", "test_rate")
     return {
         "status": "completed",
-        "parameters": 100_000 + 1000 * run.model.bottleneck,
+        "parameters": 100_000 + 1000 * run.model.has_bottleneck,
         "selected": run.evaluation.select,
         "headline": str(run.evaluation.samples[0]),
         "figures": {name: {k: line[k] for k in keep} for name, line in choices.items()},
@@ -125,7 +127,7 @@ def made_up_maps(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     coarse = masks.reshape(12, 8, 4, 8, 4).mean((2, 4))
     mean = 0.2 + 0.6 * (1 - coarse if inverted else coarse) + rng.uniform(0, 0.1, coarse.shape)
     sample = mean + rng.normal(0, 0.03, mean.shape)
-    anchors = run.model.anchors or 2
+    anchors = run.model.anchor_count or 2
     record.write_arrays(
         folder / record.ATTENTION,
         gallery_images=images,

@@ -1,13 +1,14 @@
 """Predict a split with every way of sampling; accuracy, cross-entropy, rate and relevance."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from aib.data.loader import Loader
+from aib.evaluation.anchors import UsageCounts
 from aib.models import Prediction
 from aib.objective import BITS, rate
 
@@ -36,18 +37,25 @@ def class_log_probabilities(logits: Tensor, average: str) -> Tensor:
 @torch.no_grad()
 def predict(
     model: nn.Module, loader: Loader, samples: int | str, average: str
-) -> tuple[Tensor, Tensor]:
-    """Return log-probabilities (N, classes) and the mean rate (scalar, bits) of a whole split.
+) -> tuple[Tensor, Tensor, dict[str, Any] | None]:
+    """Predict a whole split.
 
     The model is put into evaluation mode and left there.
+
+    Returns:
+        log-probabilities (N, classes), the mean rate (scalar, bits), and how the anchors were used
+        if the model has any (`anchors.usage`).
     """
     model.eval()
     log_probabilities, rates = [], []
+    counts = UsageCounts(model)
     for images, _ in loader.evaluation_batches(BATCH):
         prediction: Prediction = model(images, 0 if samples == "mean" else int(samples))
         log_probabilities.append(class_log_probabilities(prediction.logits.float(), average))
         rates.append(rate(prediction).float() * len(images))
-    return torch.cat(log_probabilities), torch.stack(rates).sum() / len(loader)
+        counts.add(prediction)
+    rate_bits = torch.stack(rates).sum() / len(loader)
+    return torch.cat(log_probabilities), rate_bits, counts.usage()
 
 
 def score(log_probabilities: Tensor, rate_bits: Tensor, labels: Tensor) -> Figures:

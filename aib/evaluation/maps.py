@@ -1,13 +1,12 @@
 """The attention maps that a run keeps."""
 
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from aib.data.loader import Loader
+from aib.data.loader import Loader, centre
 from aib.data.prepared import PreparedData
 from aib.evaluation.accuracy import BATCH
 from aib.generators import derived_seed
@@ -35,26 +34,11 @@ def attention_arrays(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(seed, "gallery"))
         attention = model(images, 1).attention
-    arrays["gallery_images"] = np.array(data.test.images[:GALLERY])
+    window = centre(data.test.images.shape[-1], loaders["test"].size)
+    arrays["gallery_images"] = np.array(data.test.images[:GALLERY, :, window, window])
     if data.test.masks is not None:
-        arrays["gallery_masks"] = np.array(data.test.masks[:GALLERY])
+        arrays["gallery_masks"] = np.array(data.test.masks[:GALLERY, window, window])
     for name in ("mean", "map", "quantised"):
         key = "gallery_sample" if name == "map" else f"gallery_{name}"
         arrays[key] = getattr(attention, name).float().squeeze(1).cpu().numpy()
     return arrays
-
-
-@torch.no_grad()
-def anchor_usage(model: nn.Module, maps: np.ndarray) -> dict[str, Any] | None:
-    """Values of the anchors and the share of the pixels of `maps` that each is nearest to."""
-    quantiser = model.attention.quantiser
-    if quantiser is None:
-        return None
-    scores = torch.from_numpy(maps).to(quantiser.anchors.device)
-    counts = torch.bincount(
-        quantiser.nearest(scores).flatten(), minlength=len(quantiser.anchors)
-    ).float()
-    return {
-        "values": quantiser.anchors.tolist(),
-        "usage": (counts / counts.sum()).tolist(),
-    }

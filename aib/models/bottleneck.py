@@ -19,6 +19,7 @@ class Prediction(NamedTuple):
     latent_mean: Tensor | None = None
     latent_std: Tensor | None = None
     attention: Attention | None = None
+    branch_logits: Tensor | None = None  # (N, classes), of a branch with a loss of its own
 
 
 class InformationBottleneck(nn.Module):

@@ -1,13 +1,16 @@
 """From typed parameters to a network."""
 
+import importlib
+
 from torch import nn
 
-from aib.models.vgg import VGG
-from aib.params import Model, VGGNetwork
-
-FAMILIES = {"vgg": VGG}
+from aib.params import FAMILIES, Model, Network
 
 
-def build(model: Model, network: VGGNetwork, classes: int, image_size: int) -> nn.Module:
-    """The network that `model` describes, in the sizes of `network`, not yet initialised."""
-    return FAMILIES[model.family](model, network, classes, image_size)
+def build(model: Model, network: Network, classes: int, image_size: int) -> nn.Module:
+    """The network that `model` describes, in the sizes of `network`, not yet initialised.
+
+    Raises `AibError` when the images are too small for it.
+    """
+    module, _, name = FAMILIES[model.family].builder.partition(":")
+    return getattr(importlib.import_module(module), name)(model, network, classes, image_size)

@@ -1,11 +1,12 @@
 """The VGG family for small images: baseline, bottleneck, attention, quantised attention."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from aib.errors import AibError
 from aib.models.attention import IBSpatialAttention
-from aib.models.bottleneck import InformationBottleneck, Prediction
-from aib.params import Block, Model, VGGNetwork
+from aib.models.bottleneck import InformationBottleneck
+from aib.models.network import Network, two_layer_head
+from aib.params import AttentionModel, Block, VGGNetwork
 
 
 def convolution_block(block: Block, channels: int) -> nn.Sequential:
@@ -44,58 +45,40 @@ def output_size(blocks: tuple[Block, ...], size: int) -> int:
     return size
 
 
-class VGG(nn.Module):
+def features_and_trunk(network: VGGNetwork, image_size: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The blocks before the attention, and those after it up to a vector of `network.dense`."""
+    widths = [3, *(block.channels for block in network.blocks)]
+    blocks = [
+        convolution_block(block, channels)
+        for block, channels in zip(network.blocks, widths, strict=False)
+    ]
+    left = output_size(network.blocks, image_size)
+    features = nn.Sequential(*blocks[: network.attention_after])
+    trunk = nn.Sequential(
+        *blocks[network.attention_after :],
+        nn.Conv2d(widths[-1], network.dense, left),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+    )
+    return features, trunk
+
+
+class VGG(Network):
     """Blocks, [attention], blocks, a convolution over what is left, and a head.
 
     The head is one linear layer, or an information bottleneck with a two-layer decoder.
     """
 
-    def __init__(self, model: Model, network: VGGNetwork, classes: int, image_size: int) -> None:
-        super().__init__()
-        blocks = [
-            convolution_block(block, channels)
-            for block, channels in zip(
-                network.blocks, [3, *(b.channels for b in network.blocks)], strict=False
-            )
-        ]
-        split, last = network.attention_after, network.blocks[-1].channels
-        self.features = nn.Sequential(*blocks[:split])
-        self.attention = (
-            IBSpatialAttention(network.blocks[split - 1].channels, model.anchors)
-            if model.attention != "none"
-            else None
-        )
-        self.trunk = nn.Sequential(
-            *blocks[split:],
-            nn.Conv2d(last, network.dense, output_size(network.blocks, image_size)),
-            nn.ReLU(inplace=True),
-            nn.Flatten(),
-        )
+    def __init__(
+        self, model: AttentionModel, network: VGGNetwork, classes: int, image_size: int
+    ) -> None:
+        features, trunk = features_and_trunk(network, image_size)
+        attention = bottleneck = None
+        if model.has_map:
+            channels = network.blocks[network.attention_after - 1].channels
+            attention = IBSpatialAttention(channels, model.anchors)
+        head: nn.Module = nn.Linear(network.dense, classes)
         if model.bottleneck:
-            self.bottleneck = InformationBottleneck(network.dense, network.latent)
-            self.head = nn.Sequential(
-                nn.Linear(network.latent, network.latent),
-                nn.ReLU(inplace=True),
-                nn.Linear(network.latent, classes),
-            )
-        else:
-            self.bottleneck = None
-            self.head = nn.Linear(network.dense, classes)
-
-    def forward(
-        self,
-        images: Tensor,
-        samples: int = 1,
-        attention_noise: Tensor | None = None,
-        latent_noise: Tensor | None = None,
-    ) -> Prediction:
-        """Predict (N, 3, H, W) with `samples` draws of a and of z; 0 uses the means."""
-        features, attention = self.features(images), None
-        if self.attention is not None:
-            features, attention = self.attention(features, samples, attention_noise)
-        hidden = self.trunk(features)
-        if self.bottleneck is None:
-            return Prediction(self.head(hidden).unsqueeze(0))
-        latent, mean, std = self.bottleneck(hidden, samples, latent_noise)
-        logits = self.head(latent).unflatten(0, (-1, len(images)))
-        return Prediction(logits, mean, std, attention)
+            bottleneck = InformationBottleneck(network.dense, network.latent)
+            head = two_layer_head(network.latent, classes)
+        super().__init__(features, attention, trunk, bottleneck, head)

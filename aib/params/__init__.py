@@ -6,21 +6,45 @@ from these models. `load(root)` reads and cross-checks all of it. Any mistake ra
 name.
 """
 
-from aib.params.base import Strict
+from aib.params.base import Positive, Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.datasets import NOT_IN_KEY, ArchiveDataset, ClutterDataset, Dataset, Normalisation
 from aib.params.downloads import Download
 from aib.params.loading import Parameters, load, write_schemas
-from aib.params.models import Block, Model, VGGNetwork
+from aib.params.models import (
+    FAMILIES,
+    ABNModel,
+    AnyModel,
+    AttentionModel,
+    Block,
+    LatentNetwork,
+    MapModel,
+    Model,
+    Network,
+    PayModel,
+    PretrainedModel,
+    VGG16Model,
+    VGGNetwork,
+    WRNModel,
+    WRNNetwork,
+)
 from aib.params.protocols import (
+    AdamOptimiser,
     Augmentation,
     CosineSchedule,
+    DecaySchedule,
     Evaluation,
     HalvingSchedule,
+    Initialisation,
+    MilestoneSchedule,
     Objective,
     Optimiser,
+    Precision,
     Protocol,
+    Rates,
     Scale,
     Schedule,
+    SGDOptimiser,
+    WeightAverage,
 )
 from aib.params.studies import PublishedValue, Study, WorkflowConfig

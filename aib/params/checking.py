@@ -59,13 +59,25 @@ def check(shape: Any, data: Any, where: str) -> Any:
         # Through JSON, so that lists become tuples while numbers and texts stay strict.
         return adapter.validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        raise ParameterError(f"{where}: {_explain(error, adapter.json_schema())}") from None
+        raise ParameterError(f"{where}: {_explain(error, adapter.json_schema(), data)}") from None
 
 
-def _explain(error: ValidationError, json_schema: dict) -> str:
+def _keys(error: dict, data: Any) -> list:
+    """Where an error is, without the tags that pydantic puts between the keys for unions."""
+    keys = []
+    for part in error["loc"]:
+        inside = isinstance(data, dict) and part in data
+        inside |= isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if inside:
+            keys.append(part)
+            data = data[part]
+    return [*keys, error["loc"][-1]] if error["type"] == "missing" else keys
+
+
+def _explain(error: ValidationError, json_schema: dict, data: Any) -> str:
     # A misspelt key also makes the right one missing; the misspelling is what helps.
     first = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")[0]
-    path = [part for part in first["loc"] if part not in ("[key]",)]
+    path = _keys(first, data)
     key = ".".join(str(part) for part in path)
     found = json.dumps(first["input"], default=str)
     found = found if len(found) < 60 else found[:57] + "..."
@@ -77,8 +89,10 @@ def _explain(error: ValidationError, json_schema: dict) -> str:
         return f"{key}: {found} is not one of them; {nearest(first['input'], valid)}"
     if first["type"] == "union_tag_invalid":
         valid = first["ctx"]["expected_tags"].replace("'", "").split(", ")
-        field, tag = first["ctx"]["discriminator"].strip("'"), first["ctx"]["tag"]
+        field, tag = first["ctx"]["discriminator"].strip("'()"), first["ctx"]["tag"]
         return f"{key}: no {field} '{tag}'; {nearest(tag, valid)}"
+    if first["type"] == "union_tag_not_found":
+        return f"{key}: '{first['ctx']['discriminator'].strip(chr(39) + '()')}' is missing"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "float_type" and isinstance(first["input"], str):
         message += " (YAML wants a point: 1.0e-4)"
@@ -86,14 +100,11 @@ def _explain(error: ValidationError, json_schema: dict) -> str:
 
 
 def _properties(root: dict, node: dict, path: list) -> set[str]:
-    """The property names that the schema allows at `path`; union tags in the path are skipped."""
+    """The property names that the schema allows at `path`, in any branch of a union."""
     if "$ref" in node:
         return _properties(root, root["$defs"][node["$ref"].rsplit("/", 1)[1]], path)
     branches = node.get("oneOf", []) + node.get("anyOf", [])
     if branches:
-        tags = node.get("discriminator", {}).get("mapping", {})
-        if path and path[0] in tags:
-            return _properties(root, {"$ref": tags[path[0]]}, path[1:])
         return set().union(*(_properties(root, branch, path) for branch in branches))
     if not path:
         return set(node.get("properties", {}))

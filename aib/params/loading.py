@@ -1,5 +1,6 @@
 """All of params/, read and cross-checked; and the JSON schemas generated from the models."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 from aib.params.base import Name, Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.datasets import Dataset, Normalisation
-from aib.params.models import Model
+from aib.params.models import FAMILIES, AnyModel
 from aib.params.protocols import Protocol, Scale
 from aib.params.studies import PublishedValue, Study
 
@@ -19,7 +20,7 @@ class Parameters(Strict):
 
     datasets: dict[Name, Dataset]
     normalisations: dict[Name, Normalisation]
-    models: dict[Name, Model]
+    models: dict[Name, AnyModel]
     protocols: dict[Name, Protocol]
     scales: dict[Name, Scale]
     studies: dict[Name, Study]
@@ -29,7 +30,7 @@ class Parameters(Strict):
 FILES: dict[str, Any] = {
     "datasets": dict[Name, Dataset],
     "normalisations": dict[Name, Normalisation],
-    "models": dict[Name, Model],
+    "models": dict[Name, AnyModel],
     "protocols": dict[Name, Protocol],
     "scales": dict[Name, Scale],
     "published": tuple[PublishedValue, ...],
@@ -62,21 +63,33 @@ def _load_protocols(path: Path) -> dict[str, Protocol]:
     if not isinstance(raw, dict) or not all(isinstance(entry, dict) for entry in raw.values()):
         raise ParameterError(f"{where}: must map names to protocols, each a table of keys")
     for name, entry in raw.items():
-        entry = dict(entry)
         if "extends" in entry:
-            parent = str(entry.pop("extends"))
+            parent = str(entry["extends"])
             if parent not in resolved:
                 raise ParameterError(
                     f"{where}: {name}.extends: no protocol '{parent}' above it; "
                     + nearest(parent, set(resolved) or {"none"})
                 )
-            changes = entry.pop("changes", None) or {}
-            base = json.loads(json.dumps(resolved[parent])) | entry
-            for key, value in changes.items():
-                set_dotted(base, key, value, f"{where}: {name}.changes")
-            entry = base
+            entry = _extended(resolved[parent], entry, f"{where}: {name}.changes")
         resolved[name] = entry
     return check(FILES["protocols"], resolved, where)
+
+
+def _extended(parent: dict, entry: dict, where: str) -> dict:
+    """A protocol with changes; a value that is changed loses the facts that justified the old."""
+    own = {key: value for key, value in entry.items() if key not in ("extends", "changes")}
+    changes = entry.get("changes") or {}
+    child = copy.deepcopy(parent) | own
+    for key, value in changes.items():
+        set_dotted(child, key, copy.deepcopy(value), where)
+    changed = tuple(changes) + tuple(f"{key}." for key in changes)
+    kept = {
+        key: item
+        for key, item in parent.get("facts", {}).items()
+        if key not in changed and not key.startswith(changed[len(changes) :])
+    }
+    child["facts"] = kept | own.get("facts", {})
+    return child
 
 
 def _cross_check(parameters: Parameters) -> None:
@@ -93,6 +106,11 @@ def _cross_check(parameters: Parameters) -> None:
             known(f"{where}.normalisation", protocol.normalisation, table, "normalisation")
         for model in protocol.per_model:
             known(f"{where}.per_model", model, parameters.models, "model")
+        for family in protocol.per_family:
+            known(f"{where}.per_family", family, FAMILIES, "family")
+        for key in protocol.facts:
+            if not _has(protocol, key.split(".")):
+                raise ParameterError(f"{where}.facts: {key}: no such key in this protocol")
     for name, study in parameters.studies.items():
         where = f"params/studies/{name}.yaml"
         for dataset in study.datasets:
@@ -114,6 +132,10 @@ def _cross_check(parameters: Parameters) -> None:
                 )
         for ablation_name, ablation in study.ablations.items():
             known(f"{where}: ablations.{ablation_name}.arm", ablation.arm, study.arms, "arm")
+
+
+def _has(node: Any, keys: list[str]) -> bool:
+    return not keys or (hasattr(node, keys[0]) and _has(getattr(node, keys[0]), keys[1:]))
 
 
 def write_schemas(root: Path) -> list[Path]:

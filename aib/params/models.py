@@ -1,16 +1,47 @@
-"""Models and their sizes: params/models.yaml and `networks` of params/scales.yaml."""
+"""Models, their sizes, and the families that both belong to.
 
-from typing import Literal, Self
+A model says what a network consists of, a size how large it is; `FAMILIES` says which class builds
+it. A family is one line here and one class in `aib.models` (docs/adding-a-model.md).
+"""
 
-from pydantic import Field, model_validator
+from typing import Annotated, Literal, NamedTuple, Self, Union
 
-from aib.params.base import Positive, Strict
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from aib.params.base import NonNegative, Positive, Strict
+
+# ---------------------------------------------------------------- what a network consists of
 
 
 class Model(Strict):
-    """One network: a family with or without attention, anchors and bottleneck (docs/method.md)."""
+    """One network. The properties are what the rest of the pipeline asks of any model."""
 
-    family: Literal["vgg"]
+    family: str
+
+    @property
+    def has_map(self) -> bool:
+        """Does it give one map an image that can be compared with masks?"""
+        return False
+
+    @property
+    def has_bottleneck(self) -> bool:
+        """Does it have a rate?"""
+        return False
+
+    @property
+    def anchor_count(self) -> int | None:
+        """Q, where the map is quantised."""
+        return None
+
+    @property
+    def pretrained(self) -> bool:
+        """Does training start from a file of weights?"""
+        return False
+
+
+class AttentionModel(Model):
+    """A network with or without bottleneck, attention, and anchors (docs/method.md)."""
+
     attention: Literal["none", "continuous", "quantised"] = "none"
     bottleneck: bool = False
     anchors: int | None = Field(default=None, ge=2, description="Q, of quantised attention")
@@ -22,6 +53,67 @@ class Model(Strict):
         if self.attention != "none" and not self.bottleneck:
             raise ValueError("attention needs bottleneck: true")
         return self
+
+    @property
+    def has_map(self) -> bool:
+        return self.attention != "none"
+
+    @property
+    def has_bottleneck(self) -> bool:
+        return self.bottleneck
+
+    @property
+    def anchor_count(self) -> int | None:
+        return self.anchors
+
+
+class WRNModel(AttentionModel):
+    """A wide residual network."""
+
+    dropout: float = Field(default=0.3, ge=0, lt=1, description="between a block's convolutions")
+
+
+class PretrainedModel(AttentionModel):
+    """A network of torchvision."""
+
+    weights: Literal["none", "imagenet"] = Field(
+        default="none", description="start weights; imagenet: torchvision's IMAGENET1K_V1"
+    )
+
+    @property
+    def pretrained(self) -> bool:
+        return self.weights != "none"
+
+
+class VGG16Model(PretrainedModel):
+    """torchvision's VGG-16."""
+
+    attention_convolutions: NonNegative = Field(
+        default=0, description="more 3x3 convolutions before the map; 3 in the released qt (#9)"
+    )
+
+
+class MapModel(Model):
+    """A baseline that has a map by construction."""
+
+    @property
+    def has_map(self) -> bool:
+        return True
+
+
+class PayModel(MapModel):
+    """Learn to Pay Attention."""
+
+    levels: Positive = Field(description="blocks that are attended to, the last ones but one")
+
+
+class ABNModel(MapModel):
+    """Attention Branch Network on a wide residual network."""
+
+    dropout: float = Field(default=0.3, ge=0, lt=1, description="between a block's convolutions")
+
+
+# ---------------------------------------------------------------- how large it is
 
 
 class Block(Strict):
@@ -49,3 +141,73 @@ class VGGNetwork(Strict):
                 f"'attention_after' is {self.attention_after}, there are {len(self.blocks)} blocks"
             )
         return self
+
+
+class WRNNetwork(Strict):
+    """Sizes of a wide residual network: three groups of (depth - 4) / 6 blocks each."""
+
+    depth: int = Field(ge=10)
+    widen: Positive = Field(description="factor on 16, 32 and 64 channels")
+    latent: Positive = Field(description="K, dimensions of z")
+
+    @model_validator(mode="after")
+    def _depth_is_legal(self) -> Self:
+        if (self.depth - 4) % 6:
+            below = self.depth - (self.depth - 4) % 6
+            raise ValueError(
+                f"'depth' must be 6n + 4, for 3 groups of n blocks of 2 convolutions: "
+                f"{below} or {below + 6}, not {self.depth}"
+            )
+        return self
+
+
+class LatentNetwork(Strict):
+    """A network whose sizes are given, but for the bottleneck's."""
+
+    latent: Positive = Field(description="K, dimensions of z")
+
+
+class Networks(Strict):
+    """The sizes that a scale gives to families; a scale may leave out what it does not use."""
+
+    vgg: VGGNetwork | None = None
+    wrn: WRNNetwork | None = None
+    imagenet: LatentNetwork | None = None
+
+
+Network = VGGNetwork | WRNNetwork | LatentNetwork
+
+
+# ---------------------------------------------------------------- families
+
+
+class Family(NamedTuple):
+    """What a family is made of."""
+
+    builder: str  # "module:class", imported when a network is built
+    model: type[Model]  # its entries in models.yaml
+    sizes: str  # which of `Networks`
+    image_size: int  # pixels, of the paper
+
+
+FAMILIES = {
+    "vgg": Family("aib.models.vgg:VGG", AttentionModel, "vgg", 32),
+    "vgg-gap": Family("aib.models.baselines:VGGGap", MapModel, "vgg", 32),
+    "vgg-pay": Family("aib.models.baselines:VGGPay", PayModel, "vgg", 32),
+    "wrn": Family("aib.models.wrn:WRN", WRNModel, "wrn", 32),
+    "wrn-abn": Family("aib.models.baselines:WRNABN", ABNModel, "wrn", 32),
+    "vgg16": Family("aib.models.imagenet:VGG16", VGG16Model, "imagenet", 224),
+    "wrn50-2": Family("aib.models.imagenet:WRN50", PretrainedModel, "imagenet", 224),
+}
+
+
+def family(entry: object) -> str | None:
+    """The family that an entry, parsed or not, names."""
+    name = entry.get("family") if isinstance(entry, dict) else getattr(entry, "family", None)
+    return name if isinstance(name, str) else None
+
+
+AnyModel = Annotated[
+    Union[tuple(Annotated[each.model, Tag(name)] for name, each in FAMILIES.items())],  # noqa: UP007
+    Discriminator(family),
+]

@@ -28,13 +28,15 @@ from aib.statistics import mean_interval
 
 WIDTH = 4.8  # inches
 INK, SOFT, BAND = "#1f2933", "#7b8794", "#e4e7eb"
-# One colour an arm everywhere, by (attention, bottleneck); told apart by the colour-blind too.
+# One colour an arm everywhere, by whether its model has a map, a bottleneck and anchors; told apart
+# by the colour-blind too.
 PALETTE = seaborn.color_palette("colorblind").as_hex()
 COLOURS = {
-    ("none", False): "#5a6570",
-    ("none", True): PALETTE[1],
-    ("continuous", True): PALETTE[0],
-    ("quantised", True): PALETTE[3],
+    (False, False, False): "#5a6570",
+    (False, True, False): PALETTE[1],
+    (True, True, False): PALETTE[0],
+    (True, True, True): PALETTE[3],
+    (True, False, False): PALETTE[2],
 }
 MARKERS, LINES = "osD^vP", ("-", "--", ":", "-.")
 STYLE = {
@@ -130,7 +132,8 @@ def run_anchor(record: Record) -> str:
 
 def colour(cell: CellResults) -> str:
     """The colour of a kind of model, the same in every figure and study."""
-    return COLOURS[cell.spec.model.attention, cell.spec.model.bottleneck]
+    model = cell.spec.model
+    return COLOURS[model.has_map, model.has_bottleneck, model.anchor_count is not None]
 
 
 def _look(results: StudyResults, cell: CellResults) -> tuple[str, str]:
@@ -274,7 +277,7 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     panels = [("test error, %", lambda record: headline(record, "error"))]
     panels += [("rate, bits", lambda record: headline(record, "rate"))]
     if declared.parameter == "model.anchors":
-        panels += [("anchors in use", anchors_in_use)]
+        panels += [("anchors in use", lambda record: record.result["anchors"]["perplexity"])]
     figure = Figure((WIDTH, 0.5 + 1.45 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), sharex=True)
     means = []
@@ -306,12 +309,6 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     return Drawn(f"ablation-{name}-{dataset}", f"Ablation: {name}", caption, figure)
 
 
-def anchors_in_use(record: Record) -> float:
-    """Two to the entropy of the anchors' usage: how many are effectively used."""
-    usage = np.array(record.result["anchors"]["usage"])
-    return float(2 ** -(usage[usage > 0] * np.log2(usage[usage > 0])).sum())
-
-
 def learning(results: StudyResults, dataset: str) -> Drawn | None:
     """Test error, cross-entropy and rate by epoch; thin lines are seeds, thick ones means."""
     cells = [c for c in _with_runs(results, dataset) if all(r.history for r in c.completed)]
@@ -323,7 +320,7 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
         (
             "rate, bits",
             lambda line: line["test_rate"],
-            [cell for cell in cells if cell.spec.model.bottleneck],
+            [cell for cell in cells if cell.spec.model.has_bottleneck],
         ),
     ]
     panels, moves = [panel for panel in panels if panel[2]], []
@@ -364,7 +361,9 @@ def _plain_log_scale(axes: Axes) -> None:
 def information(results: StudyResults, dataset: str) -> Drawn | None:
     """The information plane: relevance against rate, every run a point."""
     cells = [
-        cell for cell in results.distinct(dataset) if cell.completed and cell.spec.model.bottleneck
+        cell
+        for cell in results.distinct(dataset)
+        if cell.completed and cell.spec.model.has_bottleneck
     ]
     arms = [cell for cell in cells if cell.cell.ablation is None]
     varied = [cell for cell in cells if cell.cell.ablation is not None]
@@ -491,8 +490,9 @@ def gallery(results: StudyResults, dataset: str) -> Drawn | None:
 
 def _gallery_columns(cell: CellResults) -> Iterator[tuple[str, str]]:
     yield "mean", "mean"
-    yield "sample", "sampled"
-    if cell.spec.model.attention == "quantised":
+    if cell.spec.model.has_bottleneck:
+        yield "sample", "sampled"
+    if cell.spec.model.anchor_count:
         yield "quantised", "quantised"
 
 

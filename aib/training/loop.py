@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from aib.data.loader import Loader
 from aib.generators import Generators
 from aib.objective import Losses, losses
-from aib.runs import RunSpec
+from aib.runs import RunSpec, Training
+from aib.training.average import Average
 from aib.training.device import synchronise
-from aib.training.optimiser import SGD
+from aib.training.optimiser import Optimiser
 from aib.training.schedule import learning_rate
 
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 TRACED = (*Losses._fields, "correct")  # what every step leaves behind, by column
 
 
@@ -24,7 +26,9 @@ class State:
     """Everything that a resumed run must find as it was."""
 
     model: nn.Module
-    optimiser: SGD
+    optimiser: Optimiser
+    scaler: torch.amp.GradScaler  # of the loss, in fp16; it passes things on otherwise
+    average: Average | None
     generators: Generators
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the next one
@@ -41,11 +45,30 @@ class State:
         *("seconds", "step_seconds", "evaluation_seconds"),
     )
 
+    def networks(self) -> dict[str, nn.Module]:
+        """The network that is trained, and the average of its weights if there is one."""
+        return {"model": self.model} | ({"average": self.average.model} if self.average else {})
+
+    def keep(self) -> None:
+        """Copy all weights to `kept`."""
+        self.kept = {
+            f"{which}.{name}": tensor.cpu().clone()
+            for which, network in self.networks().items()
+            for name, tensor in network.state_dict().items()
+        }
+
+    def take_kept(self) -> None:
+        """Go back to the weights that were kept, if any were."""
+        for which, network in self.networks().items() if self.kept else ():
+            network.load_state_dict({n: self.kept[f"{which}.{n}"] for n in network.state_dict()})
+
     def to_dict(self) -> dict[str, Any]:
         """Tensors, numbers and lists only, for `torch.load(weights_only=True)`."""
         return {name: getattr(self, name) for name in self.PLAIN} | {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": self.average.model.state_dict() if self.average else None,
             "generators": self.generators.state(),
         }
 
@@ -55,9 +78,20 @@ class State:
             setattr(self, name, saved[name])
         self.model.load_state_dict(saved["model"])
         self.optimiser.load_state_dict(saved["optimiser"])
+        self.scaler.load_state_dict(saved["scaler"])
+        if self.average:
+            self.average.model.load_state_dict(saved["average"])
         self.generators.restore(saved["generators"])
         if self.trace is not None:
             self.trace = self.trace.to(self.generators.device)
+
+
+def steps_an_epoch(training: Training, images: int) -> tuple[int, int]:
+    """Return the steps of an epoch over so many images, and how many images they see."""
+    if training.drop_last:
+        steps = images // training.batch_size
+        return steps, steps * training.batch_size
+    return -(-images // training.batch_size), images
 
 
 def train_epoch(
@@ -73,7 +107,7 @@ def train_epoch(
     in a step waits for the device: the losses stay there, in `state.trace`, until the epoch ends.
     """
     device, size = state.generators.device, spec.training.batch_size
-    steps = -(-len(loader) // size)
+    steps, _ = steps_an_epoch(spec.training, len(loader))
     if state.step == 0:
         state.epoch_start = state.generators.state()
         state.trace = torch.zeros(steps, len(TRACED), device=device)
@@ -111,13 +145,18 @@ def _step(
     rate: float,
 ) -> Tensor:
     """One update of the weights; returns the step's row of the trace."""
-    bf16 = spec.training.precision == "bf16"
-    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
+    dtype = AUTOCAST.get(spec.training.precision)
+    with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
         prediction = forward(images)
         result = losses(prediction, labels, spec.objective)
     state.optimiser.zero_grad()
-    result.total.backward()
-    state.optimiser.step(rate)
+    state.scaler.scale(result.total).backward()
+    state.scaler.step(state.optimiser, rate)
+    state.scaler.update()
+    if state.average:
+        state.average.update(state.model)
     with torch.no_grad():
+        if spec.training.second_forward:  # moves the statistics of BatchNorm, and nothing else
+            state.model(images, spec.training.second_forward)
         correct = (prediction.logits.mean(dim=0).argmax(dim=1) == labels).float().mean()
         return torch.stack([*result, correct]).detach() * len(labels)

@@ -19,8 +19,8 @@ from aib import record
 from aib.data.loader import Loader
 from aib.data.prepared import PreparedData
 from aib.errors import AibError
-from aib.evaluation.accuracy import predict, score
-from aib.evaluation.maps import anchor_usage, attention_arrays
+from aib.evaluation.accuracy import Figures, predict, score
+from aib.evaluation.maps import attention_arrays
 from aib.generators import Generators, derived_seed
 from aib.gpus import claimed_gpu, visible_gpus
 from aib.models import build
@@ -29,9 +29,11 @@ from aib.params import NOT_IN_KEY
 from aib.provenance import environment, git_state
 from aib.runs import SCHEMA, RunSpec
 from aib.training import checkpoint
+from aib.training.average import Average
 from aib.training.device import describe, peak_memory, prepare_device
-from aib.training.loop import TRACED, State, train_epoch
-from aib.training.optimiser import SGD
+from aib.training.loop import TRACED, State, steps_an_epoch, train_epoch
+from aib.training.optimiser import make_optimiser
+from aib.training.weights import load_weights
 
 
 class Stopped(AibError):
@@ -54,8 +56,11 @@ def train(
     device_name: str = "auto",
     checkpoint_seconds: float = 60.0,
     trainings_per_gpu: int = 1,
+    weights: Path | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate and record one run in `folder`; return the content of its result.json.
+
+    `weights` is the file that a pretrained model starts from.
 
     A finished run of the same spec, code and data is left alone. One that was stopped goes on
     from its checkpoint. Raises `AibError` on anything the user can act on.
@@ -76,7 +81,8 @@ def train(
             with claimed_gpu(gpus, trainings_per_gpu) as gpu:
                 if gpu is not None:  # CUDA has not started yet
                     os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-                return _Run(spec, data, folder, origin, device_name, checkpoint_seconds).complete()
+                run = _Run(spec, data, folder, origin, device_name, checkpoint_seconds, weights)
+                return run.complete()
         except Stopped:
             raise
         except Exception as error:
@@ -113,18 +119,35 @@ class _Run:
         origin: dict[str, str],
         device_name: str,
         checkpoint_seconds: float,
+        weights: Path | None,
     ) -> None:
         self.spec, self.data, self.folder, self.origin = spec, data, folder, origin
+        self.weights = weights
         self.started = time.perf_counter()
         self.device = device = prepare_device(device_name, spec.training.precision)
         generators = Generators(spec.seed, device)
-        model = build(spec.model, spec.network, len(data.classes), spec.dataset.image_size)
+        model = build(spec.model, spec.network, len(data.classes), spec.image_size)
         initialise(model, spec.initialisation, generators.init)
+        if spec.model.pretrained:
+            load_weights(model, weights)
         model.to(device, memory_format=torch.channels_last)
         self.parameters = sum(p.numel() for p in model.parameters())
-        self.state = State(model, SGD(model, spec.optimiser), generators)
+        average = spec.training.weight_average
+        self.state = State(
+            model,
+            make_optimiser(model, spec.optimiser),
+            torch.amp.GradScaler(device.type, enabled=spec.training.precision == "fp16"),
+            Average(model, average.decay) if average else None,
+            generators,
+        )
         self.forward = torch.compile(model) if spec.training.compile else model
         self.loaders = make_loaders(spec, data, device)
+        _, self.images_an_epoch = steps_an_epoch(spec.training, len(self.loaders["train"]))
+        if not self.images_an_epoch:
+            raise AibError(
+                f"{len(self.loaders['train'])} train images do not fill a batch of "
+                f"{spec.training.batch_size}, and drop_last leaves out what is not full"
+            )
         # Random states are those of one kind of device.
         self.identity = "/".join([spec.key, str(spec.seed), *origin.values(), device.type])
         self.seconds_before = 0.0
@@ -187,17 +210,23 @@ class _Run:
         if len(infinite):
             raise Diverged("the loss", state.epoch + 1, int(infinite[0]) + 1)
         begin = time.perf_counter()
-        means = dict(zip(TRACED, (trace.sum(0) / len(self.loaders["train"])).tolist(), strict=True))
+        means = dict(zip(TRACED, (trace.sum(0) / self.images_an_epoch).tolist(), strict=True))
         line = {"epoch": state.epoch + 1}
         line["learning_rate"] = state.optimiser.learning_rate
         line |= {"loss": means.pop("total"), "train_accuracy": means.pop("correct")} | means
         for split in ("validation", "test"):
-            figures, _ = self._predict(split, evaluation.samples[0])
+            draws = [
+                self._predict(split, evaluation.samples[0], draw)
+                for draw in range(evaluation.draws)
+            ]
+            figures, _, anchors = max(draws, key=lambda drawn: drawn[0].accuracy)
             line |= {f"{split}_{name}": value for name, value in figures._asdict().items()}
+            if anchors and split == "validation":
+                line |= {"dead_anchors": anchors["dead"], "perplexity": anchors["perplexity"]}
         spent = sum(entry["seconds"] for entry in state.history)
         state.evaluation_seconds += time.perf_counter() - begin
         line["seconds"] = state.step_seconds - spent
-        line["images_per_second"] = len(self.loaders["train"]) / line["seconds"]
+        line["images_per_second"] = self.images_an_epoch / line["seconds"]
         for name, value in line.items():
             if not math.isfinite(value):
                 raise Diverged(name, state.epoch + 1, len(trace))
@@ -215,49 +244,58 @@ class _Run:
         """Copy the weights if this epoch is the one that the protocol selects so far."""
         select = self.spec.evaluation.select
         if select != "last" and best_epoch(self.state.history, select) == self.state.epoch + 1:
-            weights = self.state.model.state_dict()
-            self.state.kept = {name: tensor.cpu().clone() for name, tensor in weights.items()}
+            self.state.keep()
 
-    def _predict(self, split: str, samples: int | str) -> tuple[Any, torch.Tensor]:
-        """Figures and log-probabilities; the noise has its own seed, whenever this is called."""
+    def _evaluated(self, samples: int | str) -> torch.nn.Module:
+        """The network that predicts from so many samples: the weights, or their average."""
+        average = self.spec.training.weight_average
+        if average and (average.evaluates == "all" or samples == 1):
+            return self.state.average.model
+        return self.state.model
+
+    def _predict(
+        self, split: str, samples: int | str, draw: int = 0
+    ) -> tuple[Figures, torch.Tensor, dict[str, Any] | None]:
+        """Figures, log-probabilities, use of anchors; the noise has its own seed at any time."""
         loader, average = self.loaders[split], self.spec.evaluation.average
+        name = f"evaluation/{split}/{samples}" + (f"/{draw}" if draw else "")
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(derived_seed(self.spec.seed, f"evaluation/{split}/{samples}"))
-            log_probabilities, rate = predict(self.state.model, loader, samples, average)
-        return score(log_probabilities, rate, loader.labels), log_probabilities
+            torch.manual_seed(derived_seed(self.spec.seed, name))
+            model = self._evaluated(samples)
+            log_probabilities, rate, anchors = predict(model, loader, samples, average)
+        return score(log_probabilities, rate, loader.labels), log_probabilities, anchors
 
     # ------------------------------------------------------------ at the end
 
     def _evaluate(self) -> dict[str, Any]:
         """Figures of the kept weights in every mode; writes weights, predictions and maps."""
         begin, state = time.perf_counter(), self.state
-        if state.kept:
-            state.model.load_state_dict(state.kept)
+        state.take_kept()
         headline, modes = self.spec.evaluation.samples[0], {}
         for samples in self.spec.evaluation.samples:
-            validation, _ = self._predict("validation", samples)
-            test, log_probabilities = self._predict("test", samples)
+            validation, _, _ = self._predict("validation", samples)
+            test, log_probabilities, used = self._predict("test", samples)
             modes[str(samples)] = {"validation": validation._asdict(), "test": test._asdict()}
             if not all(map(math.isfinite, (*validation, *test))):
-                steps = -(-len(self.loaders["train"]) // self.spec.training.batch_size)
+                steps, _ = steps_an_epoch(self.spec.training, len(self.loaders["train"]))
                 raise Diverged(f"a figure with samples {samples}", state.epoch, steps)
             if samples == headline:
+                anchors = used
                 record.write_arrays(
                     self.folder / record.PREDICTIONS,
                     logits=log_probabilities.half().cpu().numpy(),
                     predicted=log_probabilities.argmax(dim=1).cpu().numpy(),
                     labels=self.loaders["test"].labels.cpu().numpy(),
                 )
-        weights = {k: v.contiguous().cpu() for k, v in state.model.state_dict().items()}
+        model = self._evaluated(headline)
+        weights = {k: v.contiguous().cpu() for k, v in model.state_dict().items()}
         path = self.folder / record.WEIGHTS
         record.write_atomically(path, lambda temporary: save_file(weights, temporary))
-        anchors = None
-        if self.spec.model.attention != "none":
+        if self.spec.model.has_map:
             maps = attention_arrays(
-                state.model, self.loaders, self.data, self.spec.map_sample, self.spec.seed
+                model, self.loaders, self.data, self.spec.map_sample, self.spec.seed
             )
             record.write_arrays(self.folder / record.ATTENTION, **maps)
-            anchors = anchor_usage(state.model, maps["test_mean"])
         state.evaluation_seconds += time.perf_counter() - begin
         choices = ("last", "best_validation", "best_test")
         return {
@@ -273,7 +311,7 @@ class _Run:
 
     def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
         state = self.state
-        images = len(self.loaders["train"]) * len(state.history)
+        images = self.images_an_epoch * len(state.history)
         identity = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed}
         identity |= {"names": self.spec.names.model_dump()} | self.origin
         cost = {
@@ -297,6 +335,7 @@ class _Run:
         content = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed} | self.origin
         content |= {
             "spec": self.spec.model_dump(mode="json"),
+            "pretrained_sha256": record.file_sha256(self.weights) if self.weights else None,
             "git": git_state(Path.cwd()),
             "environment": environment() | {"device": describe(self.device)},
         }
@@ -357,6 +396,7 @@ def make_loaders(spec: RunSpec, data: PreparedData, device: torch.device) -> dic
             std,
             crop_padding=spec.augmentation.crop_padding,
             padding_mode=spec.augmentation.padding_mode,
+            crop_size=spec.augmentation.crop_size,
             horizontal_flip=spec.dataset.horizontal_flip,
             device=device,
         )

@@ -2,7 +2,7 @@
 
 Every tensor is `fill(index, shape)` times a scale that depends on its kind, so that a released
 model and ours hold the same weights without sharing a line of code. To check another released
-variant, put its json and npz beside the others and give a name map.
+variant, put its json and npz beside the others; `released.py` maps the names.
 """
 
 import json
@@ -51,12 +51,14 @@ def read(name: str) -> Golden:
         return Golden(content["meta"], content["weights"], content["grad_norm"], dict(arrays))
 
 
-def fill_model(model: nn.Module, golden: Golden, ours: dict[str, str]) -> None:
-    """Give `model` the golden weights; `ours` maps every released name to our name."""
+def fill_model(model: nn.Module, golden: Golden, ours: dict[str, str | None]) -> None:
+    """Give `model` the golden weights; `ours` maps every released name to our name, or None."""
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     unused = set(tensors) - set(ours.values()) - {n for n in tensors if n.endswith("tracked")}
     assert not unused, f"tensors that the name map forgets: {unused}"
     for name, shape, kind, index in golden.weights:
+        if ours[name] is None:
+            continue
         tensor = tensors[ours[name]]
         assert list(tensor.shape) == shape or kind == "anchors", (name, tensor.shape, shape)
         with torch.no_grad():
@@ -65,7 +67,7 @@ def fill_model(model: nn.Module, golden: Golden, ours: dict[str, str]) -> None:
 
 def _values(shape: tuple[int, ...], kind: str, index: int | None) -> np.ndarray:
     if kind == "anchors":
-        return np.linspace(0, 1, shape[-1])
+        return torch.linspace(0, 1, shape[-1]).numpy()  # float32, as they are when they are made
     numbers = fill(index, shape)
     if kind == "weight":
         return numbers * np.sqrt(2 / np.prod(shape[1:]))

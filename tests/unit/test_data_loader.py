@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision.transforms.functional import center_crop
 
 from aib.data.augment import augmentation_plan, crop_and_flip
 from aib.data.loader import Loader
@@ -30,15 +31,15 @@ def channels_last(images: np.ndarray) -> torch.Tensor:
     return torch.tensor(images.transpose(0, 2, 3, 1)).contiguous()
 
 
-def naive(images: np.ndarray, indices, plan, padding: int, mode: str) -> np.ndarray:
+def naive(images: np.ndarray, indices, plan, padding: int, mode: str, size=None) -> np.ndarray:
     """Pad, slice, mirror: one image after the other."""
-    height, width = images.shape[2:]
+    size = size or images.shape[2]
     mode = {"reflect": "reflect", "zero": "constant"}[mode]
     results = []
     for index, (down, right, flip) in zip(indices, plan, strict=True):
         padded = np.pad(images[index], ((0, 0), (padding, padding), (padding, padding)), mode)
         top, left = padding + down, padding + right
-        window = padded[:, top : top + height, left : left + width]
+        window = padded[:, top : top + size, left : left + size]
         results.append(window[:, :, ::-1] if flip else window)
     return np.stack(results)
 
@@ -47,19 +48,20 @@ def naive(images: np.ndarray, indices, plan, padding: int, mode: str) -> np.ndar
 
 
 @given(
-    size=st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    sides=st.integers(3, 9).flatmap(lambda side: st.tuples(st.just(side), st.integers(1, side))),
     padding=st.integers(0, 2),
     mode=st.sampled_from(["reflect", "zero"]),
     seed=st.integers(0, 1000),
     data=st.data(),
 )
 @settings(max_examples=200, deadline=None)
-def test_crop_and_flip_equals_pad_slice_mirror(size, padding, mode, seed, data):
-    images = random_images(6, *size)
+def test_crop_and_flip_equals_pad_slice_mirror(sides, padding, mode, seed, data):
+    side, size = sides
+    images = random_images(6, side, side)
     indices = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=8))
-    plan = augmentation_plan(len(indices), padding, True, generator(seed))
-    result = crop_and_flip(channels_last(images), torch.tensor(indices), plan, mode)
-    expected = naive(images, indices, plan.tolist(), padding, mode)
+    plan = augmentation_plan(len(indices), padding, side - size, True, generator(seed))
+    result = crop_and_flip(channels_last(images), torch.tensor(indices), plan, mode, size)
+    expected = naive(images, indices, plan.tolist(), padding, mode, size)
     np.testing.assert_array_equal(result.permute(0, 3, 1, 2), expected)
     assert result.dtype == torch.uint8
 
@@ -68,14 +70,14 @@ def test_crop_and_flip_equals_pad_slice_mirror(size, padding, mode, seed, data):
 def test_every_offset_and_flip_equals_pad_slice_mirror(mode):
     every = [(d, r, f) for d in range(-4, 5) for r in range(-4, 5) for f in (0, 1)]
     images = random_images(len(every), 32, 32)
-    indices = np.arange(len(every))
-    result = crop_and_flip(channels_last(images), torch.tensor(indices), torch.tensor(every), mode)
+    pixels, indices = channels_last(images), np.arange(len(every))
+    result = crop_and_flip(pixels, torch.tensor(indices), torch.tensor(every), mode, 32)
     expected = naive(images, indices, every, 4, mode)
     np.testing.assert_array_equal(result.permute(0, 3, 1, 2), expected)
 
 
 def test_plan_is_uniform_over_offsets_and_flips():
-    plan = augmentation_plan(81_000, 4, True, generator())
+    plan = augmentation_plan(81_000, 4, 0, True, generator())
     offsets, counts = torch.unique(plan[:, :2], dim=0, return_counts=True)
     assert len(offsets) == 81
     assert offsets.min() == -4
@@ -89,12 +91,26 @@ def test_plan_is_uniform_over_offsets_and_flips():
 
 
 def test_no_flip_and_no_crop_unless_asked_for():
-    assert augmentation_plan(1000, 4, False, generator())[:, 2].sum() == 0
-    assert augmentation_plan(1000, 0, True, generator())[:, :2].abs().sum() == 0
+    assert augmentation_plan(1000, 4, 0, False, generator())[:, 2].sum() == 0
+    assert augmentation_plan(1000, 0, 0, True, generator())[:, :2].abs().sum() == 0
     loader = make_loader()
     images, _ = loader.batch(torch.arange(50), loader.augmentation_plan(generator()))
     expected = torch.cat([batch for batch, _ in loader.evaluation_batches(16)])
     torch.testing.assert_close(images, expected, rtol=0, atol=0)
+
+
+def test_a_smaller_crop_is_drawn_from_every_place_and_evaluation_takes_the_centre():
+    loader = make_loader(4000, crop_size=5)
+    plan = loader.augmentation_plan(generator())
+    offsets = torch.unique(plan[:, :2], dim=0)
+    assert len(offsets) == 16  # four places each way in images of eight pixels
+    assert (offsets.min(), offsets.max()) == (0, 3)
+    images, _ = loader.batch(torch.arange(4), plan)
+    assert images.shape == (4, 3, 5, 5)
+    (images, _), *_ = loader.evaluation_batches(10)
+    central = center_crop(torch.tensor(random_images(10)), [5, 5]).double() / 255
+    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (MEAN, STD))
+    torch.testing.assert_close(images.double(), (central - mean) / std, atol=1e-6, rtol=0)
 
 
 # ---------------------------------------------------------------- loader
@@ -195,6 +211,6 @@ def test_read_only_memory_maps_are_taken_without_complaint(tmp_path):
 
 
 def test_padding_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="crop_padding 8"):
+    with pytest.raises(ValueError, match=r"crop 8\+8"):
         make_loader(crop_padding=8)
     make_loader(crop_padding=7)

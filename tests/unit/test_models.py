@@ -14,7 +14,7 @@ from aib.models import AnchorQuantiser, IBSpatialAttention, Prediction, build, g
 from aib.models.attention import gaussian_sample
 from aib.models.initialise import initialise
 from aib.objective import losses, rate
-from aib.params import Block, Model, Objective, VGGNetwork, load
+from aib.params import AttentionModel, Block, Objective, VGGNetwork, load
 
 PARAMETERS = load(Path(__file__).parents[2])
 SMALL = VGGNetwork(
@@ -175,4 +175,4 @@ def test_pytorch_initialisation_is_pytorchs_own_distribution():
 
 def test_attention_without_a_bottleneck_is_refused():
     with pytest.raises(ValueError, match="bottleneck"):
-        Model(family="vgg", attention="continuous")
+        AttentionModel(family="vgg", attention="continuous")

@@ -57,7 +57,12 @@ MISTAKES = [
     ("datasets.yaml", "distractors:", "distractor:", ["unknown key", "nearest: 'distractors'"]),
     ("protocols.yaml", "beta: 0.01", "beta: 1e-2", ["objective.beta", "YAML wants a point"]),
     ("protocols.yaml", "extends: stated", "extends: state", ["no protocol 'state'", "'stated'"]),
-    ("protocols.yaml", "optimiser.learning", "optimizer.learning", ["nearest: 'optimiser'"]),
+    (
+        "protocols.yaml",
+        "optimiser.learning_rate: 0.04",
+        "optimizer.learning_rate: 0.04",
+        ["nearest: 'optimiser'"],
+    ),
     ("protocols.yaml", "vgg-aib:", "vgg-aid:", ["per_model", "nearest: 'vgg-aib'"]),
     ("scales.yaml", "epochs: 12", "epochs: 0", ["quick.epochs", "found 0"]),
     ("scales.yaml", "attention_after: 2", "attention_after: 9", ["there are 3 blocks"]),

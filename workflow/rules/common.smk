@@ -59,6 +59,17 @@ def archive_of(wildcards):
     return []
 
 
+BY_FOLDER = {str(run.folder): run for run in PLAN.runs}
+
+
+def weights_of(wildcards):
+    """The fetched weights that a run starts from, if it does."""
+    run = BY_FOLDER[os.path.join(*wildcards[:3], f"seed-{wildcards.seed}")]
+    if run.model.pretrained:
+        return f"results/downloads/weights/{run.model.family}.done"
+    return []
+
+
 def shows_maps(run):
     """Has this run a map, and its dataset masks to compare it with?"""
-    return run.model.attention != "none" and run.dataset.has_masks
+    return run.model.has_map and run.dataset.has_masks

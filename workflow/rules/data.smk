@@ -11,6 +11,16 @@ rule fetch:
         "aib data fetch {wildcards.dataset} 2>&1 | tee {log}"
 
 
+rule fetch_weights:
+    output:
+        touch("results/downloads/weights/{family}.done"),
+    log:
+        "logs/fetch/weights/{family}.log",
+    retries: 2
+    shell:
+        "aib models fetch {wildcards.family} 2>&1 | tee {log}"
+
+
 rule prepare:
     input:
         archive_of,

@@ -6,6 +6,7 @@ rule train:
     input:
         # Not the arrays: their times change when DVC links them anew, the manifest's bytes do not.
         "results/data/{dataset}/manifest.json",
+        weights_of,
     output:
         f"{RUN}/result.json",
     log:
