@@ -24,6 +24,8 @@ params_app = typer.Typer(help="Look at and check the parameters in params/.", no
 data_app = typer.Typer(help="Fetch, prepare and verify datasets.", no_args_is_help=True)
 app.add_typer(params_app, name="params")
 app.add_typer(data_app, name="data")
+models_app = typer.Typer(help="Look at the models of params/models.yaml.")
+app.add_typer(models_app, name="models")
 
 StudyName = Annotated[str, typer.Argument(help="a file of params/studies/, without .yaml")]
 DatasetName = Annotated[str, typer.Argument(help="a dataset of params/datasets.yaml")]
@@ -127,6 +129,47 @@ def data_verify(name: DatasetName) -> None:
     _dataset(name)
     verify(RESULTS / "data" / name)
     print(f"{name}: as its manifest says")
+
+
+# ---------------------------------------------------------------- models
+
+
+@models_app.callback(invoke_without_command=True)
+def models(
+    context: typer.Context,
+    scale: Annotated[str, typer.Option(help="a scale of params/scales.yaml")] = "paper",
+    classes: Annotated[int, typer.Option(min=2, help="classes to tell apart")] = 10,
+) -> None:
+    """List every model: parameters, operations, input and attention size; or `show` one."""
+    if context.invoked_subcommand is None:
+        from aib.catalogue import list_models
+        from aib.params import load
+
+        list_models(load(Path.cwd()), scale, classes)
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[str, typer.Argument(help="a model of params/models.yaml")],
+    scale: Annotated[str, typer.Option(help="a scale of params/scales.yaml")] = "paper",
+    classes: Annotated[int, typer.Option(min=2, help="classes to tell apart")] = 10,
+) -> None:
+    """Print the layers of a model with the shapes of what they give."""
+    from aib.catalogue import show_model
+    from aib.params import load
+
+    show_model(load(Path.cwd()), name, scale, classes)
+
+
+@models_app.command("fetch")
+def models_fetch(
+    family: Annotated[str, typer.Argument(help="a family with ImageNet weights: vgg16, wrn50-2")],
+) -> None:
+    """Fetch the ImageNet weights of a family, from AIB_MIRROR or torchvision's address."""
+    from aib.data.sources import fetch
+    from aib.data.weights import download_of
+
+    print(fetch(download_of(family), WEIGHTS))
 
 
 # ---------------------------------------------------------------- runs

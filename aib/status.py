@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from aib import record
 from aib.runs import Plan, RunSpec
+from aib.terminal import table
 
 STYLES = {"done": "green", "diverged": "red", "failed": "red", "running": "cyan"}
 
@@ -51,7 +50,7 @@ def standing(spec: RunSpec, results: Path) -> Standing:
 
 def show(plan: Plan, results: Path, clear: bool = False) -> bool:
     """Print all runs of a study; returns whether any is still to come."""
-    table = _table(f"study {plan.name}", "arm", "seed", "state", "epoch", "", "key")
+    rows = table(f"study {plan.name}", "arm", "seed", "state", "epoch", "", "key")
     counts: dict[str, int] = {}
     shown = set()
     for cell in plan.cells:
@@ -63,11 +62,11 @@ def show(plan: Plan, results: Path, clear: bool = False) -> bool:
             counts[now.state] = counts.get(now.state, 0) + 1
             state = f"[{STYLES.get(now.state, 'dim')}]{now.state}[/]"
             epochs = f"{now.epoch}/{spec.training.epochs}"
-            table.add_row(escape(cell.arm), str(spec.seed), state, epochs, now.detail, spec.key)
+            rows.add_row(escape(cell.arm), str(spec.seed), state, epochs, now.detail, spec.key)
     console = Console()
     if clear:
         console.clear()
-    console.print(table)
+    console.print(rows)
     console.print(", ".join(f"{count} {state}" for state, count in counts.items()))
     return any(state in ("running", "waiting", "stopped") for state in counts)
 
@@ -77,29 +76,22 @@ def grid(plan: Plan) -> None:
     study = plan.study
     console = Console()
     console.print(f"[bold]{study.title}[/]\n{study.hypothesis}\n")
-    table = _table(
+    rows = table(
         f"study {plan.name}: {len(plan.runs)} runs", "arm", "protocol", "epochs", "key", "seeds"
     )
     for dataset, cells in groupby(plan.cells, key=lambda cell: cell.dataset):
-        table.add_row(f"[bold]{dataset}[/], scale {study.scale}")
+        rows.add_row(f"[bold]{dataset}[/], scale {study.scale}")
         for cell in cells:
             spec = cell.runs[0]
             seeds = ", ".join(str(run.seed) for run in cell.runs)
             epochs = str(spec.training.epochs)
-            table.add_row(escape(cell.arm), spec.names.protocol, epochs, spec.key, seeds)
-    console.print(table)
+            rows.add_row(escape(cell.arm), spec.names.protocol, epochs, spec.key, seeds)
+    console.print(rows)
     for question in plan.questions:
         text = escape(f"{question.treatment} against {question.control} on {question.dataset}")
         console.print(f"{question.family}: {text}")
     console.print(f"margin {study.margin} percentage points, alpha {study.alpha}")
     console.print(f"stopping rule: {study.stopping_rule}")
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
 
 
 def _duration(seconds: float) -> str:

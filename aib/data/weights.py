@@ -2,19 +2,24 @@
 
 from pathlib import Path
 
+from torchvision.models import VGG16_Weights, Wide_ResNet50_2_Weights
+
 from aib.data.sources import check_file
 from aib.errors import AibError
-from aib.params import Download
+from aib.params import Download, ParameterError, nearest
 
 
 def download_of(family: str) -> Download:
-    """The file of torchvision's registry for a family; its name ends in digits of its SHA-256."""
-    from torchvision import models
+    """The file of torchvision's registry for a family; its name ends in digits of its SHA-256.
 
-    weights = {
-        "vgg16": models.VGG16_Weights.IMAGENET1K_V1,
-        "wrn50-2": models.Wide_ResNet50_2_Weights.IMAGENET1K_V1,
-    }
+    Raises `ParameterError` for a family without such a file.
+    """
+    weights = {"vgg16": VGG16_Weights.IMAGENET1K_V1}
+    weights |= {"wrn50-2": Wide_ResNet50_2_Weights.IMAGENET1K_V1}
+    if family not in weights:
+        raise ParameterError(
+            f"no ImageNet weights for family '{family}'; {nearest(family, set(weights))}"
+        )
     address = weights[family].url
     file = address.rsplit("/", 1)[-1]
     digits = Path(file).stem.rsplit("-", 1)[-1]

@@ -125,8 +125,10 @@ class _Run:
         self.weights = weights
         self.started = time.perf_counter()
         self.device = device = prepare_device(device_name, spec.training.precision)
+        with torch.random.fork_rng([]):  # what building draws is of no consequence
+            torch.manual_seed(spec.seed)
+            model = build(spec.model, spec.network, len(data.classes), spec.image_size)
         generators = Generators(spec.seed, device)
-        model = build(spec.model, spec.network, len(data.classes), spec.image_size)
         initialise(model, spec.initialisation, generators.init)
         if spec.model.pretrained:
             load_weights(model, weights)
