@@ -95,6 +95,15 @@ def params_schema() -> None:
         print(path.relative_to(Path.cwd()))
 
 
+@params_app.command("table")
+def params_table() -> None:
+    """Write the table of protocols in docs/method.md from params/protocols.yaml."""
+    from aib.params import load
+    from aib.params.table import write_table
+
+    print(write_table(Path.cwd(), load(Path.cwd())).relative_to(Path.cwd()))
+
+
 # ---------------------------------------------------------------- data
 
 
