@@ -13,7 +13,7 @@ def list_models(parameters: Parameters, scale: str, classes: int) -> None:
     _known(scale, parameters.scales, "scales.yaml: no scale")
     rows = table(
         f"models at scale {scale}, {classes} classes",
-        *("model", "family", "parameters", "GFLOPs", "input", "attention", "weights"),
+        *("model", "family", "parameters", "GFLOPs", "input", "attention"),
     )
     console, impossible = Console(), []
     for name, model in parameters.models.items():
@@ -30,7 +30,6 @@ def list_models(parameters: Parameters, scale: str, classes: int) -> None:
             f"{found.operations / 1e9:.3g}",
             f"{side}x{side}",
             f"{places[0]}x{places[1]}" if places else "",
-            "ImageNet" if model.pretrained else "",
         )
     console.print(rows)
     console.print("GFLOPs: of one image's forward pass, two operations a multiply-add")

@@ -127,7 +127,7 @@ def train_epoch(
             state.epoch + state.step / steps,
             spec.training.epochs,
         )
-        state.trace[state.step] = _step(state, spec, forward, images, labels, rate)
+        state.trace[state.step] = train_step(state, spec, forward, images, labels, rate)
         state.step += 1
         if state.step == steps:
             synchronise(device)
@@ -136,7 +136,7 @@ def train_epoch(
         begin = time.perf_counter()
 
 
-def _step(
+def train_step(
     state: State,
     spec: RunSpec,
     forward: Callable[[Tensor], Any],

@@ -1,12 +1,15 @@
 """A mistake in params/ is one line with file, key, what was found and the nearest valid name."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from aib import params, runs
 from aib.params import ParameterError
+from aib.params.table import write_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,3 +139,102 @@ def test_quick_shares_the_runs_of_default_ablation_values():
     assert ablated.runs == default.runs[:3]
     treatments = [q.treatment for q in plan.questions if q.family == "ablation"]
     assert "vgg-aib-qt [anchors=20]" not in treatments
+
+
+def test_the_table_of_protocols_is_that_of_params(tmp_path):
+    guide = tmp_path / "docs/method.md"
+    guide.parent.mkdir()
+    shutil.copy(ROOT / "docs/method.md", guide)
+    write_table(tmp_path, params.load(ROOT))
+    assert guide.read_text() == (ROOT / "docs/method.md").read_text(), "run: aib params table"
+
+
+def test_every_justification_stands_in_facts():
+    facts = (ROOT / "docs/facts.md").read_text()
+    sections = set(re.findall(r"^###? (\d(?:\.\d)?)\b", facts, re.MULTILINE))
+    items = {f"#{number}" for number in re.findall(r"^(\d+)\. ", facts, re.MULTILINE)}
+    assert len(items) == 41
+    for name, protocol in params.load(ROOT).protocols.items():
+        for key, reasons in protocol.facts.items():
+            unknown = set(reasons.split(", ")) - sections - items
+            assert not unknown, (name, key, unknown)
+
+
+# Every row of the switch table that the design declares (docs/method.md, Switches).
+SWITCHES = {
+    "objective.kl_scale": ("released", "released", "released", "stated"),
+    "objective.kl_factor": (0.5, 1, 1, 1),
+    "optimiser.anchor_lr_ratio": (1, 1e-4, 0, 1),
+    "optimiser.anchor_weight_decay": (True, True, None, False),
+    "evaluation.select": ("best_test", "best_test", "best_test", "last"),
+    "evaluation.samples": ((4,), (4,), (12, 1), ("mean", 4)),
+    "evaluation.average": ("logits", "logits", "logits", "probabilities"),
+    "augmentation.padding_mode": ("reflect", "reflect", None, "reflect"),
+    "normalisation": ("cifar100", "cifar10", "imagenet", "own"),
+    "schedule.warmup_epochs": (0, 0, 0, 1),
+    "second_forward": (None, None, 12, None),
+    "optimiser.learning_rate": (0.1, 0.1, 1e-4, 0.1),
+    "batch_size": (128, 128, 16, 128),
+}
+
+
+@pytest.mark.parametrize("key", SWITCHES)
+def test_protocols_hold_the_switches_of_the_design(key):
+    protocols = params.load(ROOT).protocols
+    for name, expected in zip(
+        ("released-vgg", "released-wrn", "released-cub", "stated"), SWITCHES[key], strict=True
+    ):
+        found = protocols[name]
+        for part in key.split("."):
+            found = getattr(found, part)
+        assert found == expected or (expected is None and key != "second_forward"), name
+
+
+def test_what_differs_by_family_or_model_reaches_the_run():
+    parameters = params.load(ROOT)
+
+    def resolved(model, protocol):
+        names = runs.Names(dataset="cifar10", model=model, protocol=protocol, scale="paper")
+        crop = {"augmentation.crop_size": None}
+        return runs.resolve(parameters, names, crop, 0, "test")
+
+    warmup = {
+        name: resolved(name, "released-vgg").schedule.warmup_epochs
+        for name in ("vgg", "vgg-aib", "vgg-aib-qt")
+    }
+    assert warmup == {"vgg": 0, "vgg-aib": 1, "vgg-aib-qt": 2}  # facts.md 2.2
+    start = {
+        name: resolved(name, "released-cub").initialisation for name in ("vgg16-aib", "wrn50-2-aib")
+    }
+    assert start == {"vgg16-aib": "released-vgg", "wrn50-2-aib": "released-cub-wrn"}
+
+
+def test_a_changed_value_loses_the_justification_of_the_old_one():
+    protocols = params.load(ROOT).protocols
+    assert protocols["released-vgg"].facts["optimiser.anchor_lr_ratio"] == "#16"
+    assert protocols["released-wrn"].facts["optimiser.anchor_lr_ratio"] == "#17"
+    assert "optimiser.anchor_lr_ratio" not in protocols["stated"].facts
+    assert "schedule.every" not in protocols["stated-short"].facts  # its part was replaced
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"family": "vg"}, "no family 'vg'; nearest: 'vgg'"),
+        ({"famly": "vgg"}, "'family' is missing"),
+        ({"family": "wrn", "dropuot": 0.1}, "unknown key 'dropuot'; nearest: 'dropout'"),
+        ({"family": "vgg", "dropout": 0.1}, "unknown key 'dropout'"),
+        ({"family": "wrn50-2", "weights": "imagnet"}, "nearest: 'imagenet'"),
+        (
+            {"family": "wrn", "attention": "quantised", "bottleneck": True, "anchors": 1},
+            "anchors: Input should be greater than or equal to 2; found 1",
+        ),
+        ({"family": "vgg-pay", "levels": 0}, "levels: Input should be greater than 0"),
+    ],
+)
+def test_a_wrong_model_is_one_line_that_helps(folder, entry, words):
+    path = folder / "params/models.yaml"
+    path.write_text(f"{path.read_text()}\n{yaml.safe_dump({'mine': entry})}")
+    with pytest.raises(ParameterError, match=r"^params/models.yaml: mine[^\n]*$") as caught:
+        params.load(folder)
+    assert words in str(caught.value)
