@@ -239,7 +239,7 @@ class _Run:
         self._log(
             f"epoch {line['epoch']}/{self.spec.training.epochs}  loss {line['loss']:.3f} bits  "
             f"rate {line['rate']:.2f} bits  validation {line['validation_accuracy']:.2%}  "
-            f"{line['images_per_second']:.0f} images/s"
+            f"{line['images_per_second']:.0f} images/s" + _anchor_words(line)
         )
 
     def _keep_best(self) -> None:
@@ -382,6 +382,12 @@ class _Run:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+
+def _anchor_words(line: dict[str, float]) -> str:
+    if "perplexity" not in line:
+        return ""
+    return f"  anchors {line['perplexity']:.1f} in use, {line['dead_anchors']} dead"
 
 
 def make_loaders(spec: RunSpec, data: PreparedData, device: torch.device) -> dict[str, Loader]:

@@ -116,3 +116,32 @@ def test_parameter_counts_of_the_release(name, classes, count):
     with torch.device("meta"):
         network = build(model, getattr(PAPER, family.sizes), classes, family.image_size)
     assert sum(p.numel() for p in network.parameters()) == count
+
+
+# How the release calls what it takes from torchvision, and what it adds (facts.md 2.1, 4.2).
+TORCHVISION_NAMES = {
+    "vgg16": lambda name: f"features.{name}",
+    "wrn50-2": lambda name: name,
+}
+ADDED_NAMES = {
+    "vgg16": ["encode.2", *(f"att_module_mu.{index}" for index in (0, 2, 4, 6))],
+    "wrn50-2": ["encode.3", "att_module_mu.1"],
+}
+
+
+@pytest.mark.parametrize("name", ["vgg16-aib-qt", "wrn50-2-aib-qt"])
+def test_every_tensor_of_the_large_networks_has_a_released_name(name):
+    """Their golden numbers are not here; the name maps are, and this keeps them whole."""
+    model = PARAMETERS.models[name]
+    with torch.device("meta"):
+        network = build(model, PAPER.imagenet, 200, 224)
+    ours = {n for n in network.state_dict() if not n.endswith("tracked")}
+    backbone = [n.removeprefix("features.") for n in network.backbone()]
+    if name.startswith("wrn"):
+        backbone += [f"att_{n}" for n in backbone if n.startswith("layer4.")]
+    rename = TORCHVISION_NAMES[model.family]
+    theirs = {rename(n) for n in backbone if not n.endswith("tracked")} | {"emb.weight"}
+    for module in [*ADDED_NAMES[model.family], "att_module_std.0", "decode.0", "decode.2"]:
+        theirs |= {f"{module}.weight", f"{module}.bias"}
+    assert {our_name(model.family, n) for n in theirs} == ours
+    assert len(theirs) == len(ours)

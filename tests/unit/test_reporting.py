@@ -296,6 +296,7 @@ def test_every_figure_is_made(report):
         "learning-cluttered-digits.svg",
         "information-cluttered-digits.svg",
         "localisation-cluttered-digits.svg",
+        "anchors-cluttered-digits.svg",
         "gallery-cluttered-digits.png",
     }
     svg = (report / "figures" / "runs-cluttered-digits.svg").read_text()
@@ -336,7 +337,7 @@ def test_real_images_two_seeds_no_ablation_no_masks(parameters, tmp_path):
     assert "airplane" in text
     assert {path.stem for path in (tmp_path / "report" / "figures").iterdir()} == {
         *("runs-cifar10-jpeg", "differences-cifar10-jpeg", "learning-cifar10-jpeg"),
-        *("information-cifar10-jpeg", "gallery-cifar10-jpeg"),
+        *("information-cifar10-jpeg", "anchors-cifar10-jpeg", "gallery-cifar10-jpeg"),
     }
 
 
