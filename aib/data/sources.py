@@ -1,246 +1,118 @@
-"""Fetch a dataset's archive: mirrors in order, resumed when cut, never accepted unverified.
+"""Fetch a file: mirrors in order, tried again when that may help, never accepted unverified.
 
 `AIB_MIRROR` may name folders or base addresses (separated by spaces or commas) that are looked
-in first, by file name. Bytes gather in `FILE.partial`, which survives interruption and is
-continued by the next attempt, from whichever address; the final name appears only after the
-checksum has been confirmed.
+in first, by file name. With `AIB_OFFLINE=1` no connection is attempted and only folders count.
+The final name appears only after the checksum has been confirmed (`data.transfer`).
 """
 
 import fcntl
-import hashlib
 import os
-import re
-import shutil
-import sys
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import requests
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
-
+from aib.data.checksums import check_file
+from aib.data.progress import say
+from aib.data.transfer import PassingError, TransferError, is_remote, size_of, transfer
 from aib.errors import AibError
-from aib.params import ArchiveDataset
+from aib.params import Download
 
-CHUNK_BYTES = 1 << 16
-CONNECT_SECONDS = 10
-SILENCE_SECONDS = 60  # a server that sends nothing for so long is given up
-SLOW_HOSTS = {
-    "www.cs.toronto.edu": "throttled by its owners since June 2026: about an hour for 162 MB"
-}
+TRIES = 3  # of one address in a row that bring nothing new
+BACKOFF_SECONDS = 1.0  # between tries; doubled by each that is counted
+LONGEST_WAIT_SECONDS = 120  # a server that asks for more is given up
 
 
-class _TransferError(Exception):
-    """One address did not deliver; the message is the reason."""
-
-
-def fetch(dataset: ArchiveDataset, folder: Path, progress: bool = True) -> Path:
-    """Return the verified archive `folder / dataset.file`, fetching it unless it is there.
+def fetch(download: Download, folder: Path, progress: bool = True) -> Path:
+    """Return the verified file `folder / download.file`, fetching it unless it is there.
 
     Args:
-        dataset: its `file`, `addresses`, `checksum` and `bytes` are read.
-        folder: where archives are kept; made if absent.
-        progress: draw a bar if standard error is a terminal; one line at the start and one at
-            the end of a transfer are printed in any case.
+        download: name, addresses, checksum and, if known, size in bytes.
+        folder: where the file is kept; made if absent.
+        progress: draw a bar if standard error is a terminal; elsewhere lines say how far it is.
 
     Raises:
         AibError: the file present has the wrong checksum, the disk is too small, or no address
-            delivered the file; the message names each address with its reason.
+            delivered the file; the message names each address with its reason, and the remedy.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / dataset.file
-    with _only_one_at_a_time(folder / f"{dataset.file}.lock"):
+    target = folder / download.file
+    with _only_one_at_a_time(folder / f"{download.file}.lock"):
         if target.exists():
-            check_file(target, dataset.checksum)
-            return target
-        _fetch_from_any(dataset, target, progress)
+            check_file(target, download.checksum)
+        else:
+            _fetch_from_any(download, target, progress)
     return target
 
 
-def check_file(path: Path, checksum: str) -> None:
-    """Do nothing if the file has the checksum "algorithm:hexadecimal digits", else AibError."""
-    if not path.exists():
-        raise AibError(f"{path}: no such file; fetch it first")
-    found = _written(_hash_of(path, _algorithm(checksum)))
-    if found != checksum:
-        raise AibError(
-            f"{path}: expected {checksum}, found {found}; delete the file and fetch it again"
-        )
-
-
-def _addresses(dataset: ArchiveDataset) -> list[str]:
-    """List where the archive is looked for: the mirrors of AIB_MIRROR, then its own addresses."""
-    mirrors = os.environ.get("AIB_MIRROR", "").replace(",", " ").split()
-    return [*(f"{mirror.rstrip('/')}/{dataset.file}" for mirror in mirrors), *dataset.addresses]
-
-
-def _fetch_from_any(dataset: ArchiveDataset, target: Path, progress: bool) -> None:
+def _fetch_from_any(download: Download, target: Path, progress: bool) -> None:
     partial = target.with_name(f"{target.name}.partial")
+    started = time.monotonic()
     failures = []
-    for address in _addresses(dataset):
+    for address in _addresses(download):
         try:
-            _transfer(address, dataset, partial, progress)
-        except (_TransferError, HTTPError, OSError) as error:
-            failures.append(f"{address}: {_reason(error)}")
-            _say(f"{dataset.file}: {failures[-1]}")
+            _fetch_from(address, download, partial, progress)
+        except TransferError as failure:
+            failures.append(f"{address}: {failure}")
+            say(f"{download.file}: {failures[-1]}")
         else:
             partial.replace(target)
             _flush_folder(target.parent)
+            size, seconds = target.stat().st_size, time.monotonic() - started
+            say(f"{download.file}: verified, {size / 1e6:,.1f} MB in {seconds:,.0f} s")
             return
-    kept = f" ({partial.stat().st_size:,} bytes are kept and continued)" if partial.exists() else ""
-    raise AibError(
-        f"cannot fetch {dataset.file}{kept}: {'; '.join(failures) or 'no address is known'}. "
-        f"Remedy: put {dataset.file} ({dataset.checksum}) into a folder and set AIB_MIRROR to it"
+    raise AibError(_remedy(download, target, size_of(partial), failures))
+
+
+def _addresses(download: Download) -> list[str]:
+    """List where the file is looked for: in the mirrors of AIB_MIRROR, then at its addresses."""
+    mirrors = os.environ.get("AIB_MIRROR", "").replace(",", " ").split()
+    all_of_them = [
+        *(f"{mirror.rstrip('/')}/{download.file}" for mirror in mirrors),
+        *download.addresses,
+    ]
+    return [address for address in all_of_them if not (_offline() and is_remote(address))]
+
+
+def _offline() -> bool:
+    return os.environ.get("AIB_OFFLINE", "") not in ("", "0")
+
+
+def _fetch_from(address: str, download: Download, partial: Path, progress: bool) -> None:
+    """Transfer from one address; what may pass is tried again, after growing waits.
+
+    Only tries that bring nothing new are counted: a throttled host may cut an hour's transfer
+    many times.
+    """
+    most, fruitless = size_of(partial), 0
+    while True:
+        try:
+            return transfer(address, download, partial, progress)
+        except PassingError as failure:
+            have = size_of(partial)
+            most, fruitless = max(have, most), 0 if have > most else fruitless + 1
+            if fruitless == TRIES:
+                raise TransferError(f"{failure} ({TRIES} tries)") from failure
+            if failure.wait > LONGEST_WAIT_SECONDS:
+                raise TransferError(f"{failure}, asks to wait {failure.wait:,.0f} s") from failure
+            jitter = random.uniform(0.5, 1)  # or jobs cut together would all come back together
+            wait = failure.wait + jitter * BACKOFF_SECONDS * 2**fruitless
+            say(f"{download.file}: {address}: {failure}; again in {wait:,.1f} s")
+            time.sleep(wait)
+
+
+def _remedy(download: Download, target: Path, kept: int, failures: list[str]) -> str:
+    """Say why there is no file, and which file to put where."""
+    offline = ["AIB_OFFLINE is set, so nothing was downloaded"] if _offline() else []
+    reasons = "; ".join(offline + failures) or "no address is known"
+    continued = f" ({kept:,} bytes are kept and continued)" if kept else ""
+    size = f"{download.bytes:,} bytes, " if download.bytes else ""
+    return (
+        f"cannot fetch {download.file}{continued}: {reasons}. Remedy: put it "
+        f"({size}{download.checksum}) at {target.absolute()}, or into a folder and set AIB_MIRROR "
+        "to that folder"
     )
-
-
-def _transfer(address: str, dataset: ArchiveDataset, partial: Path, progress: bool) -> None:
-    """Bring the partial file to the full and verified content, from one address."""
-    continued = partial.exists()
-    receive = _download if _is_remote(address) else _copy
-    started = time.monotonic()
-    found = _written(receive(address, dataset, partial, progress))
-    if found != dataset.checksum:
-        partial.unlink()
-        if continued:  # the older bytes may be at fault: ask this address for all of them, once
-            return _transfer(address, dataset, partial, progress)
-        raise _TransferError(f"expected {dataset.checksum}, found {found}")
-    size, seconds = partial.stat().st_size, time.monotonic() - started
-    _say(f"{dataset.file}: verified, {size / 1e6:,.1f} MB in {seconds:,.0f} s")
-
-
-def _copy(address: str, dataset: ArchiveDataset, partial: Path, progress: bool):
-    """Copy from a mirror folder; return the hash of the copy."""
-    source = Path(address).expanduser()
-    size = source.stat().st_size
-    partial.unlink(missing_ok=True)
-    with source.open("rb") as stream:
-        chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
-        return _receive(chunks, address, dataset, partial, size, progress)
-
-
-def _download(address: str, dataset: ArchiveDataset, partial: Path, progress: bool):
-    """Download what the partial file lacks; return the hash of the whole."""
-    have = partial.stat().st_size if partial.exists() else 0
-    if have and have == dataset.bytes:  # interrupted after the last byte
-        return _hash_of(partial, _algorithm(dataset.checksum))
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    timeout = (CONNECT_SECONDS, SILENCE_SECONDS)
-    with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
-        if have and response.status_code == requests.codes.requested_range_not_satisfiable:
-            return _hash_of(partial, _algorithm(dataset.checksum))
-        response.raise_for_status()
-        start, size = _extent(response)
-        if size and dataset.bytes and size != dataset.bytes:
-            raise _TransferError(f"offers {size:,} bytes, expected {dataset.bytes:,}")
-        if start not in (0, have):
-            raise _TransferError(f"asked for bytes from {have:,}, sends from {start:,}")
-        if start == 0:  # no range support, or nothing to continue
-            partial.unlink(missing_ok=True)
-        # Raw, because some servers declare a .gz file as a compressed .tar, to be unpacked.
-        chunks = response.raw.stream(CHUNK_BYTES, decode_content=False)
-        return _receive(chunks, address, dataset, partial, size or dataset.bytes, progress)
-
-
-def _extent(response: requests.Response) -> tuple[int, int | None]:
-    """Return the offset at which a response begins, and the size of the whole file if stated."""
-    if response.status_code == requests.codes.partial_content:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if not match:
-            raise _TransferError("sends a part without saying which")
-        return int(match[1]), None if match[2] == "*" else int(match[2])
-    length = response.headers.get("Content-Length")
-    return 0, int(length) if length else None
-
-
-def _receive(
-    chunks: Iterator[bytes],
-    address: str,
-    dataset: ArchiveDataset,
-    partial: Path,
-    size: int | None,
-    progress: bool,
-):
-    """Append chunks to the partial file; return the hash of all it then holds."""
-    digest = _hash_of(partial, _algorithm(dataset.checksum))
-    have = partial.stat().st_size if partial.exists() else 0
-    _check_space(partial, (size or 0) - have)
-    _announce(address, dataset, have, size)
-    with partial.open("ab") as stream, _bar(progress) as bar:
-        task = bar.add_task(dataset.file, total=size, completed=have)
-        for chunk in chunks:
-            stream.write(chunk)
-            digest.update(chunk)
-            bar.advance(task, len(chunk))
-        stream.flush()
-        os.fsync(stream.fileno())
-    return digest
-
-
-def _announce(address: str, dataset: ArchiveDataset, have: int, size: int | None) -> None:
-    amount = f"{size / 1e6:,.1f} MB" if size else "size unknown"
-    continued = f", continued at {have / 1e6:,.1f} MB" if have else ""
-    slow = SLOW_HOSTS.get(urlsplit(address).hostname)
-    _say(f"{dataset.file}: {address} ({amount}{continued}{f'; {slow}' if slow else ''})")
-
-
-def _check_space(partial: Path, needed: int) -> None:
-    free = shutil.disk_usage(partial.parent).free
-    if needed > free:
-        raise AibError(
-            f"{partial.parent}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free; "
-            "make room or choose another folder"
-        )
-
-
-def _hash_of(path: Path, algorithm: str):
-    """Return a hash object fed with a file's bytes; with nothing if there is no such file."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    if path.exists():
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                digest.update(chunk)
-    return digest
-
-
-def _written(digest) -> str:
-    return f"{digest.name}:{digest.hexdigest()}"
-
-
-def _algorithm(checksum: str) -> str:
-    return checksum.partition(":")[0]
-
-
-def _is_remote(address: str) -> bool:
-    return address.startswith(("http://", "https://"))
-
-
-def _reason(error: Exception) -> str:
-    """Say in a few words why an address failed; the libraries' own texts run to several lines."""
-    match error:
-        case requests.HTTPError():
-            return f"HTTP {error.response.status_code} {error.response.reason}"
-        case requests.Timeout() | ReadTimeoutError():
-            return "timed out"
-        case ProtocolError():
-            return "the connection was cut"
-        case requests.ConnectionError():
-            return "no connection"
-        case OSError(strerror=str(text)):
-            return text
-        case _:
-            return str(error)
 
 
 @contextmanager
@@ -250,7 +122,7 @@ def _only_one_at_a_time(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say(f"another process is fetching {lock.stem}; waiting for it")
+            say(f"another process is fetching {lock.stem}; waiting for it")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
@@ -262,21 +134,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _bar(progress: bool) -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not (progress and console.is_terminal),
-    )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,6 +1,8 @@
 """Fetching against a real HTTP server on loopback that misbehaves on demand."""
 
+import gzip
 import hashlib
+import math
 import os
 import re
 import signal
@@ -9,19 +11,23 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from rich.progress import Progress
 
-from aib.data.sources import CHUNK_BYTES, fetch
+from aib.data import progress, sources, transfer
+from aib.data.sources import check_file, fetch
 from aib.errors import AibError
-from aib.params import ArchiveDataset
+from aib.params import Download
 
 FILE = "archive.tar.gz"
 CONTENT = b"".join(hashlib.sha256(bytes([n % 256, n // 256])).digest() for n in range(12_000))
 CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
-SIZE, CUT = len(CONTENT), 100_000
+SIZE, CUT, LITTLE = len(CONTENT), 100_000, 1000
+TRIES = sources.TRIES
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -45,12 +51,37 @@ class Handler(BaseHTTPRequestHandler):
     def answer_cut(self, start):
         self.answer_good(start, stop=start + CUT)
 
+    def answer_stuck(self, start):  # every connection ends at the same byte
+        self.answer_good(start, stop=CUT)
+
     def answer_stall(self, start):
-        self.answer_good(start, stop=2 * CHUNK_BYTES)
-        self.server.released.wait()
+        self.answer_good(start, stop=LITTLE if self._count() == 1 else None)
+        if self._count() == 1:
+            self.server.released.wait()
+
+    def answer_recovers(self, start):
+        self._head(500, 0) if self._count() < TRIES else self.answer_good(start)
+
+    def answer_broken(self, _):
+        self._head(500, 0)
+
+    def answer_busy(self, start):
+        self._head(429, 0, {"Retry-After": 1}) if self._count() == 1 else self.answer_good(start)
+
+    def answer_closed(self, _):
+        self._head(503, 0, {"Retry-After": 3600})
+
+    def answer_hangs_up(self, _):
+        self.close_connection = True
 
     def answer_no_range(self, _):
         self.answer_good(0)
+
+    def answer_refuses(self, start):
+        self._head(416, 0) if start else self.answer_good(0)
+
+    def answer_other_part(self, start):
+        self._head(206, 9, {"Content-Range": f"bytes 1-9/{SIZE}"}) if start else self.answer_good(0)
 
     def answer_missing(self, _):
         self._head(404, 0)
@@ -58,12 +89,23 @@ class Handler(BaseHTTPRequestHandler):
     def answer_wrong(self, start):
         self.answer_good(start, bytes(len(CONTENT)))
 
+    def answer_short(self, _):
+        self.answer_good(0, b"An archive of another size")
+
     def answer_page(self, _):
-        self.answer_good(0, b"<html>Please log in</html>")
+        self._head(200, SIZE, {"Content-Type": "text/html; charset=utf-8"})
+        self.wfile.write(b"<html>Please log in</html>".ljust(SIZE))
 
     def answer_encoded(self, _):
         self._head(200, len(CONTENT), {"Content-Encoding": "x-gzip"})
         self.wfile.write(CONTENT)
+
+    def answer_compresses(self, start):
+        if "gzip" in self.headers.get("Accept-Encoding", ""):
+            self._head(200, more={"Content-Encoding": "gzip"})
+            self.wfile.write(gzip.compress(CONTENT))
+        else:
+            self.answer_good(start)
 
     def answer_loop(self, _):
         self._head(302, 0, {"Location": self.path})
@@ -72,13 +114,26 @@ class Handler(BaseHTTPRequestHandler):
         self._head(200, 1 << 60)
 
     def answer_no_length(self, _):
-        self.send_response(200)
-        self.end_headers()
+        self._head(200)
         self.wfile.write(CONTENT)
 
-    def _head(self, status, length, more=None):
+    def answer_quits(self, _):
+        self._head(200)
+        self.wfile.write(CONTENT[:CUT])
+
+    def answer_endless(self, _):
+        self._head(200)
+        with suppress(ConnectionError):
+            for _ in range(200):  # not for ever, so that a client that takes it all fails
+                self.wfile.write(CONTENT)
+
+    def _count(self):
+        return len(self.server.requests)
+
+    def _head(self, status, length=None, more=None):
         self.send_response(status)
-        for name, value in {"Content-Length": length, **(more or {})}.items():
+        lengths = {} if length is None else {"Content-Length": length}
+        for name, value in (lengths | (more or {})).items():
             self.send_header(name, str(value))
         self.end_headers()
 
@@ -88,8 +143,10 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    for name in ("AIB_MIRROR", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in ("AIB_MIRROR", "AIB_OFFLINE", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(sources, "BACKOFF_SECONDS", 0)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.requests, server.released = [], threading.Event()
         server.address = f"http://127.0.0.1:{server.server_port}"
@@ -101,23 +158,12 @@ def server(monkeypatch):
         thread.join()
 
 
-def dataset(*addresses, size=SIZE, checksum=CHECKSUM):
-    return ArchiveDataset(
-        kind="archive",
-        file=FILE,
-        addresses=addresses,
-        checksum=checksum,
-        bytes=size,
-        decoder="cifar-python",
-        classes=("cat", "dog"),
-        image_size=32,
-        unpacked_limit=1,
-        horizontal_flip=True,
-    )
+def download(*addresses, size=SIZE, checksum=CHECKSUM):
+    return Download(file=FILE, addresses=addresses, checksum=checksum, bytes=size)
 
 
 def at(server, *behaviours, **fields):
-    return dataset(*(f"{server.address}/{behaviour}/{FILE}" for behaviour in behaviours), **fields)
+    return download(*(f"{server.address}/{behaviour}/{FILE}" for behaviour in behaviours), **fields)
 
 
 def message_of(wanted, folder) -> str:
@@ -145,6 +191,17 @@ def test_md5_is_understood(server, tmp_path):
     assert fetch(at(server, "good", checksum=checksum), tmp_path).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("digits", [8, 13, 64])
+def test_a_sha256_may_be_its_first_digits(server, tmp_path, digits):
+    checksum = CHECKSUM[: len("sha256:") + digits]
+    assert fetch(at(server, "good", checksum=checksum), tmp_path).read_bytes() == CONTENT
+    check_file(tmp_path / FILE, checksum)
+    other = checksum[:-1] + ("0" if checksum[-1] != "0" else "1")
+    with pytest.raises(AibError, match=f"expected {other}, found {CHECKSUM}"):
+        check_file(tmp_path / FILE, other)
+    assert f"expected {other}" in message_of(at(server, "good", checksum=other), tmp_path / "new")
+
+
 def test_a_wrong_file_present_is_explained_and_left_alone(server, tmp_path):
     (tmp_path / FILE).write_bytes(b"mine")
     message = message_of(at(server, "good"), tmp_path)
@@ -155,57 +212,112 @@ def test_a_wrong_file_present_is_explained_and_left_alone(server, tmp_path):
     assert server.requests == []
 
 
-def test_addresses_are_tried_in_turn(server, tmp_path):
-    wanted = at(server, "missing", "page", "loop", "wrong", "good", "missing")
+REFUSALS = {
+    "missing": "HTTP 404 Not Found",
+    "page": "sends an HTML page instead of the file",
+    "short": "offers 26 bytes, expected 384,000",
+    "wrong": f"expected {CHECKSUM}, found sha256:{hashlib.sha256(bytes(SIZE)).hexdigest()}",
+    "endless": "sends more than 384,000 bytes",
+    "loop": "redirects without end",
+    "closed": "HTTP 503 Service Unavailable, asks to wait 3,600 s",
+    "broken": f"HTTP 500 Internal Server Error ({TRIES} tries)",
+    "hangs_up": f"the connection was cut ({TRIES} tries)",
+    "stuck": f"the connection was cut ({TRIES} tries)",
+    "quits": f"ended after 100,000 of 384,000 bytes ({TRIES} tries)",
+}
+
+
+@pytest.mark.parametrize("behaviour", REFUSALS)
+def test_each_misbehaviour_is_one_clear_line(server, tmp_path, behaviour):
+    wanted = at(server, behaviour)
+    message = message_of(wanted, tmp_path)
+    assert f": {wanted.addresses[0]}: {REFUSALS[behaviour]}. Remedy: " in message
+    for part in (FILE, f"{SIZE:,} bytes", CHECKSUM, str(tmp_path / FILE), "AIB_MIRROR"):
+        assert part in message
+    # Only the right bytes so far are worth keeping.
+    kept = tmp_path / f"{FILE}.partial"
+    assert files(tmp_path) == ({kept.name} if behaviour in ("stuck", "quits") else set())
+    assert not kept.exists() or kept.read_bytes() == CONTENT[:CUT]
+
+
+def test_what_cannot_pass_is_asked_for_once(server, tmp_path):
+    wanted = at(server, "missing", "page", "short", "wrong", "endless", "closed", "good", "missing")
     assert fetch(wanted, tmp_path).read_bytes() == CONTENT
-    tried = dict.fromkeys(behaviour for behaviour, _ in server.requests)
-    assert list(tried) == ["missing", "page", "loop", "wrong", "good"]
+    tried = [behaviour for behaviour, _ in server.requests]
+    assert tried == ["missing", "page", "short", "wrong", "endless", "closed", "good"]
 
 
 def test_when_all_fail_each_address_is_named_with_its_reason(server, tmp_path):
-    wanted = at(server, "missing", "page", "wrong", "loop")
+    behaviours = ("missing", "page", "wrong", "loop")
+    wanted = at(server, *behaviours)
     message = message_of(wanted, tmp_path)
-    zeros = hashlib.sha256(bytes(len(CONTENT))).hexdigest()
-    reasons = ("HTTP 404", "offers 26 bytes", f"found sha256:{zeros}", "redirects")
-    for address, reason in zip(wanted.addresses, reasons, strict=True):
-        assert re.search(f"{re.escape(address)}: [^;]*{reason}", message)
-    for part in (FILE, CHECKSUM, "AIB_MIRROR"):
-        assert part in message
-    assert files(tmp_path) == set()
+    for address, behaviour in zip(wanted.addresses, behaviours, strict=True):
+        assert f"{address}: {REFUSALS[behaviour]}" in message
+
+
+def test_a_server_error_may_pass(server, tmp_path, capsys):
+    assert fetch(at(server, "recovers"), tmp_path).read_bytes() == CONTENT
+    assert server.requests == [("recovers", 0)] * TRIES
+    assert capsys.readouterr().err.count("HTTP 500 Internal Server Error; again in 0.0 s") == 2
+
+
+def test_waits_grow(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sources, "BACKOFF_SECONDS", 0.1)
+    message_of(at(server, "broken"), tmp_path)
+    first, second = map(float, re.findall(r"again in ([\d.]+) s", capsys.readouterr().err))
+    assert 0.1 <= first <= 0.2 <= second <= 0.4
+
+
+def test_retry_after_is_respected(server, tmp_path, capsys):
+    started = time.monotonic()
+    assert fetch(at(server, "busy"), tmp_path).read_bytes() == CONTENT
+    assert time.monotonic() - started >= 1
+    assert "HTTP 429 Too Many Requests; again in 1.0 s" in capsys.readouterr().err
+
+
+def test_a_silent_server_is_asked_again(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.5)
+    assert fetch(at(server, "stall"), tmp_path).read_bytes() == CONTENT
+    assert server.requests[-1] == ("stall", LITTLE)
+    assert "timed out; again in" in capsys.readouterr().err
 
 
 def test_no_network_is_one_line(server, tmp_path):
     server.server_close()
-    message = message_of(at(server, "good"), tmp_path)
-    assert "no connection" in message
-    assert "AIB_MIRROR" in message
+    assert "no connection. Remedy" in message_of(at(server, "good"), tmp_path)
+
+
+def test_a_server_that_speaks_no_tls_is_one_line(server, tmp_path):
+    wanted = download(f"{server.address}/good/{FILE}".replace("http:", "https:"))
+    assert "certificate or encryption is not accepted" in message_of(wanted, tmp_path)
 
 
 def test_no_address_at_all_is_one_line(server, tmp_path):
-    assert "no address is known" in message_of(dataset(), tmp_path)
+    assert "no address is known" in message_of(download(), tmp_path)
 
 
-def test_a_cut_download_keeps_its_bytes_and_resumes(server, tmp_path):
-    message = message_of(at(server, "cut"), tmp_path)
-    assert "the connection was cut" in message
-    assert files(tmp_path) == {f"{FILE}.partial"}
-    kept = (tmp_path / f"{FILE}.partial").stat().st_size
-    assert 0 < kept <= CUT
-    assert f"{kept:,} bytes are kept" in message
+def test_a_cut_download_keeps_its_bytes_and_the_next_fetch_resumes(server, tmp_path):
+    message = message_of(at(server, "stuck"), tmp_path)
+    assert f"{CUT:,} bytes are kept" in message
+    assert server.requests == [("stuck", 0)] + [("stuck", CUT)] * TRIES
 
     assert fetch(at(server, "good"), tmp_path).read_bytes() == CONTENT
-    assert server.requests[-1] == ("good", kept)
+    assert server.requests[-1] == ("good", CUT)
     assert files(tmp_path) == {FILE}
 
 
 def test_the_next_address_continues_a_cut_download(server, tmp_path):
-    assert fetch(at(server, "cut", "cut", "good"), tmp_path).read_bytes() == CONTENT
-    starts = [start for _, start in server.requests]
-    assert starts[0] == 0 < starts[1] < starts[2]
+    assert fetch(at(server, "stuck", "good"), tmp_path).read_bytes() == CONTENT
+    assert server.requests[-1] == ("good", CUT)
+
+
+def test_a_host_that_cuts_often_still_delivers(server, tmp_path):
+    assert fetch(at(server, "cut"), tmp_path).read_bytes() == CONTENT
+    assert server.requests == [("cut", start) for start in range(0, SIZE, CUT)]
 
 
 def test_a_killed_process_resumes(server, tmp_path):
-    code = "import sys; from test_data_sources import *; fetch(dataset(sys.argv[1]), Path('.'))"
+    code = "import sys; from test_data_sources import *; fetch(download(sys.argv[1]), Path('.'))"
     python_path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     process = subprocess.Popen(
         [sys.executable, "-c", code, f"{server.address}/stall/{FILE}"],
@@ -214,19 +326,23 @@ def test_a_killed_process_resumes(server, tmp_path):
         stderr=subprocess.DEVNULL,
     )
     partial = tmp_path / f"{FILE}.partial"
-    while not partial.exists() or partial.stat().st_size < 2 * CHUNK_BYTES:
+    while not partial.exists() or partial.stat().st_size < LITTLE:
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert fetch(at(server, "good"), tmp_path).read_bytes() == CONTENT
-    assert server.requests == [("stall", 0), ("good", 2 * CHUNK_BYTES)]
+    assert server.requests == [("stall", 0), ("good", LITTLE)]
 
 
-def test_a_server_without_ranges_starts_over(server, tmp_path):
+@pytest.mark.parametrize(
+    ("behaviour", "starts"), [("no_range", [CUT]), ("refuses", [CUT, 0]), ("other_part", [CUT, 0])]
+)
+def test_a_server_that_cannot_continue_starts_over(server, tmp_path, capsys, behaviour, starts):
     (tmp_path / f"{FILE}.partial").write_bytes(CONTENT[:CUT])
-    assert fetch(at(server, "no_range"), tmp_path).read_bytes() == CONTENT
-    assert server.requests == [("no_range", CUT)]
+    assert fetch(at(server, behaviour), tmp_path).read_bytes() == CONTENT
+    assert [start for _, start in server.requests] == starts
+    assert len(capsys.readouterr().err.splitlines()) == 3  # among them one that says so
 
 
 @pytest.mark.parametrize("size", [len(CONTENT), None])
@@ -244,7 +360,7 @@ def test_stale_kept_bytes_do_not_spoil_a_good_address(server, tmp_path):
 
 def test_a_page_instead_of_the_file_does_not_cost_the_kept_bytes(server, tmp_path):
     (tmp_path / f"{FILE}.partial").write_bytes(CONTENT[:CUT])
-    assert fetch(at(server, "page", "good"), tmp_path).read_bytes() == CONTENT
+    assert fetch(at(server, "page", "short", "good"), tmp_path).read_bytes() == CONTENT
     assert server.requests[-1] == ("good", CUT)
 
 
@@ -252,8 +368,15 @@ def test_unknown_size(server, tmp_path):
     assert fetch(at(server, "no_length", size=None), tmp_path).read_bytes() == CONTENT
 
 
-def test_a_server_that_declares_the_archive_as_encoding(server, tmp_path):
-    assert fetch(at(server, "encoded"), tmp_path).read_bytes() == CONTENT
+def test_a_file_of_unknown_size_has_a_limit(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "UNDECLARED_LIMIT", CUT)
+    message = message_of(at(server, "no_length", size=None), tmp_path)
+    assert "sends more than 100,000 bytes, and no size is declared" in message
+
+
+@pytest.mark.parametrize("behaviour", ["encoded", "compresses"])
+def test_content_encodings_change_nothing(server, tmp_path, behaviour):
+    assert fetch(at(server, behaviour), tmp_path).read_bytes() == CONTENT
 
 
 def test_a_full_disk_is_noticed_before_the_transfer(server, tmp_path):
@@ -267,7 +390,9 @@ def test_mirror_folder_comes_first(server, tmp_path, monkeypatch):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / FILE).write_bytes(CONTENT)
-    monkeypatch.setenv("AIB_MIRROR", f"{tmp_path / 'absent'}, {mirror}/")
+    monkeypatch.setenv("AIB_MIRROR", f"{tmp_path / 'absent'},{mirror}/")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / f"{FILE}.partial").write_bytes(CONTENT[:CUT])
     assert fetch(at(server, "good"), tmp_path / "kept").read_bytes() == CONTENT
     assert server.requests == []
     assert (mirror / FILE).read_bytes() == CONTENT
@@ -279,13 +404,40 @@ def test_mirror_address_comes_first(server, tmp_path, monkeypatch):
     assert [behaviour for behaviour, _ in server.requests] == ["missing", "no_range"]
 
 
-def test_a_mirror_without_the_right_file_is_passed_over(server, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("content", [b"old", bytes(SIZE)])
+def test_a_mirror_without_the_right_file_is_passed_over(
+    server, tmp_path, monkeypatch, capsys, content
+):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    (mirror / FILE).write_bytes(b"old")
+    (mirror / FILE).write_bytes(content)
     monkeypatch.setenv("AIB_MIRROR", str(mirror))
     assert fetch(at(server, "good"), tmp_path).read_bytes() == CONTENT
-    assert f"{mirror / FILE}: expected {CHECKSUM}" in capsys.readouterr().err
+    assert re.search(rf"{mirror / FILE}: .*expected ({SIZE:,}|{CHECKSUM})", capsys.readouterr().err)
+
+
+def test_offline_nothing_is_asked_and_the_error_says_what_to_put_where(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AIB_OFFLINE", "1")
+    monkeypatch.setenv("AIB_MIRROR", f"{server.address}/good {tmp_path / 'mirror'}")
+    monkeypatch.chdir(tmp_path)
+    message = message_of(at(server, "good"), Path("kept"))
+    folder_failed = f"{tmp_path / 'mirror' / FILE}: No such file or directory. "
+    for part in ("AIB_OFFLINE", folder_failed, f"{SIZE:,} bytes", CHECKSUM, "AIB_MIRROR"):
+        assert part in message
+    assert f"at {tmp_path / 'kept' / FILE}, " in message
+    assert server.requests == []
+
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / FILE).write_bytes(CONTENT)
+    assert fetch(at(server, "good"), Path("kept")).read_bytes() == CONTENT
+    assert server.requests == []
+
+
+def test_offline_may_be_switched_off(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIB_OFFLINE", "0")
+    assert fetch(at(server, "good"), tmp_path).read_bytes() == CONTENT
 
 
 def test_one_fetch_at_a_time(server, tmp_path):
@@ -304,14 +456,48 @@ def test_without_a_terminal_a_line_at_start_and_end(server, tmp_path, capsys):
     assert "verified" in end
 
 
-@pytest.mark.parametrize("progress", [True, False])
-def test_on_a_terminal_a_bar_with_the_rate(server, tmp_path, monkeypatch, capsys, progress):
+@pytest.mark.parametrize(("slow_rate", "word"), [(0, False), (math.inf, True)])
+def test_without_a_terminal_lines_say_how_far_it_is(
+    server, tmp_path, monkeypatch, capsys, slow_rate, word
+):
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    monkeypatch.setattr(progress, "SLOW_RATE", slow_rate)
+    fetch(at(server, "cut"), tmp_path)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "MB/s" in line]
+    assert re.match(rf"{FILE}: 0\.\d of 0\.4 MB, [\d.,]+ MB/s", lines[0])
+    assert all(("slow server" in line) == word for line in lines)
+
+
+def test_rate_and_time_left_are_those_of_the_last_half_minute():
+    clock = [0.0]
+    with Progress(get_time=lambda: clock[0], disable=True) as display:
+        number = display.add_task(FILE, total=20e6)
+        for clock[0], count in ((1.0, 8e6), (60.0, 1e6), (70.0, 1e6), (80.0, 1e6)):
+            display.advance(number, count)
+        line = progress._line(display.tasks[0])
+    assert line == f"{FILE}: 11.0 of 20.0 MB, 0.10 MB/s (slow server), 0:01:30 left"
+
+
+@pytest.mark.parametrize("bar", [True, False])
+def test_on_a_terminal_a_bar_with_the_rate(server, tmp_path, monkeypatch, capsys, bar):
     monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told of a terminal
-    fetch(at(server, "good"), tmp_path, progress)
-    assert bool(re.search(r"[kM]B/s", capsys.readouterr().err)) == progress
+    monkeypatch.setattr(progress, "SLOW_RATE", math.inf)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    fetch(at(server, "cut"), tmp_path, bar)
+    shown = capsys.readouterr().err
+    assert ("\u2501" in shown) == bar
+    assert bool(re.search(r"of 0\.4 MB, [\d.,]+ MB/s", shown)) != bar
+    assert re.search(r"[kM]B/s.* slow server|MB/s \(slow server\)", shown)
+
+
+def test_on_a_terminal_a_silent_server_is_told_from_a_hang(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(progress, "SILENT_SECONDS", -1)
+    fetch(at(server, "good"), tmp_path)
+    assert "nothing for 0 s" in capsys.readouterr().err
 
 
 def test_a_host_known_to_be_slow_is_announced(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("http_proxy", server.address)
-    fetch(dataset(f"http://www.cs.toronto.edu/good/{FILE}"), tmp_path)
+    fetch(download(f"http://www.cs.toronto.edu/good/{FILE}"), tmp_path)
     assert "about an hour" in capsys.readouterr().err

@@ -1,0 +1,213 @@
+"""Bring one file from one address, a folder's or a web server's, and verify it.
+
+Bytes gather in a partial file, which survives any interruption and is continued by the next
+transfer, from whichever address. What a server says is checked before a byte is written, and a
+body that runs past its size is cut off, so no answer can fill the disk.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import responses
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
+from urllib3.util import Retry
+
+from aib.data.checksums import CHUNK_BYTES, agrees, digest_of, written
+from aib.data.progress import say, shown
+from aib.errors import AibError
+from aib.params import Download
+
+CONNECT_SECONDS = 10
+SILENCE_SECONDS = 60  # a server that sends nothing for so long is given up
+UNDECLARED_LIMIT = 2_000_000_000  # bytes of a file whose size nobody declares
+PASSING = {408, 429, 500, 502, 503, 504}  # the same as curl --retry
+SLOW_HOSTS = {
+    "www.cs.toronto.edu": "throttled by its owners since June 2026: about an hour for 162 MB"
+}
+
+
+class TransferError(Exception):
+    """The address did not deliver; the message is the reason."""
+
+
+class PassingError(TransferError):
+    """The address may deliver when asked again, not sooner than after `wait` seconds."""
+
+    def __init__(self, reason: str, wait: float = 0):
+        super().__init__(reason)
+        self.wait = wait
+
+
+def transfer(address: str, download: Download, partial: Path, progress: bool) -> None:
+    """Bring the partial file to the full and verified content, from one address.
+
+    Raises:
+        TransferError: the address does not deliver; the partial file keeps what may be of use.
+        AibError: the disk is too small.
+    """
+    continued = partial.exists()
+    receive = _download if is_remote(address) else _copy
+    with _own_words():
+        digest = receive(address, download, partial, progress)
+    if agrees(digest, download.checksum):
+        return
+    partial.unlink()
+    if not continued:
+        raise TransferError(f"expected {download.checksum}, found {written(digest)}")
+    say(f"{download.file}: the bytes kept earlier are of no use; fetching all of them")
+    transfer(address, download, partial, progress)
+
+
+def is_remote(address: str) -> bool:
+    """Is it a web address? Everything else is a path."""
+    return address.startswith(("http://", "https://"))
+
+
+def size_of(path: Path) -> int:
+    """Return a file's bytes; 0 if there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _copy(address: str, download: Download, partial: Path, progress: bool):
+    """Copy from a folder; return the digest of the copy."""
+    source = Path(address).expanduser()
+    size = source.stat().st_size
+    _check_size(size, download)
+    partial.unlink(missing_ok=True)
+    with source.open("rb") as stream:
+        chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
+        return _receive(chunks, address, download, partial, size, progress)
+
+
+def _download(address: str, download: Download, partial: Path, progress: bool, resume: bool = True):
+    """Download what the partial file lacks, or all; return the digest of the whole."""
+    have = size_of(partial) if resume else 0
+    if have and have == download.bytes:  # interrupted after the last byte
+        return digest_of(partial, download.checksum)
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    timeout = (CONNECT_SECONDS, SILENCE_SECONDS)
+    with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
+        if have and response.status_code == requests.codes.requested_range_not_satisfiable:
+            return digest_of(partial, download.checksum)
+        _check_answer(response)
+        start, size = _extent(response)
+        _check_size(size, download)
+        if start not in (0, have):
+            reason = f"asked for bytes from {have:,}, sends from {start:,}"
+            if not have:
+                raise TransferError(reason)
+            say(f"{download.file}: {address}: {reason}; asking for all of them")
+            return _download(address, download, partial, progress, resume=False)
+        if start == 0:
+            if have:
+                say(f"{download.file}: {address}: does not continue; from the start")
+            partial.unlink(missing_ok=True)
+        # Raw, because some servers declare a .gz file as a compressed .tar, to be unpacked. And
+        # read1, because read waits for a whole chunk, and a slow server's bytes count one by one.
+        chunks = iter(lambda: response.raw.read1(CHUNK_BYTES, decode_content=False), b"")
+        return _receive(chunks, address, download, partial, size or download.bytes, progress)
+
+
+def _check_answer(response: requests.Response) -> None:
+    """Refuse what is not the file: an error, or a page for people."""
+    status = response.status_code
+    meaning = f"HTTP {status} {responses.get(status, '')}".rstrip()
+    if status in PASSING:
+        raise PassingError(meaning, Retry().get_retry_after(response.raw) or 0)
+    if status not in (requests.codes.ok, requests.codes.partial_content):
+        raise TransferError(meaning)
+    if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+        raise TransferError("sends an HTML page instead of the file")
+
+
+def _extent(response: requests.Response) -> tuple[int, int | None]:
+    """Return the offset at which a response begins, and the size of the whole file if stated."""
+    if response.status_code != requests.codes.partial_content:
+        return 0, response.raw.length_remaining
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+    if not match:
+        raise TransferError("sends a part without saying which")
+    return int(match[1]), None if match[2] == "*" else int(match[2])
+
+
+def _check_size(offered: int | None, download: Download) -> None:
+    if download.bytes and offered not in (None, download.bytes):
+        raise TransferError(f"offers {offered:,} bytes, expected {download.bytes:,}")
+
+
+def _receive(
+    chunks: Iterator[bytes],
+    address: str,
+    download: Download,
+    partial: Path,
+    size: int | None,
+    progress: bool,
+):
+    """Append chunks to the partial file; return the digest of all it then holds."""
+    digest = digest_of(partial, download.checksum)
+    have = size_of(partial)
+    limit = size or UNDECLARED_LIMIT
+    _check_space(partial.parent, (size or 0) - have)
+    _announce(address, download, have, size)
+    with partial.open("ab") as stream, shown(download.file, have, size, progress) as advance:
+        for chunk in chunks:
+            have += len(chunk)
+            if have > limit:
+                partial.unlink()
+                undeclared = "" if size else ", and no size is declared"
+                raise TransferError(f"sends more than {limit:,} bytes{undeclared}")
+            stream.write(chunk)
+            stream.flush()  # what has come is kept, however this process ends
+            digest.update(chunk)
+            advance(len(chunk))
+        os.fsync(stream.fileno())
+    if size and have < size:
+        raise PassingError(f"ended after {have:,} of {size:,} bytes")
+    return digest
+
+
+def _announce(address: str, download: Download, have: int, size: int | None) -> None:
+    amount = f"{size / 1e6:,.1f} MB" if size else "size unknown"
+    continued = f", continued at {have / 1e6:,.1f} MB" if have else ""
+    slow = SLOW_HOSTS.get(urlsplit(address).hostname)
+    say(f"{download.file}: {address} ({amount}{continued}{f'; {slow}' if slow else ''})")
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise AibError(
+            f"{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free; "
+            "make room or choose another folder"
+        )
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    """Turn the libraries' errors, whose texts run to several lines, into one of ours."""
+    try:
+        yield
+    except (HTTPError, OSError) as error:
+        if error.args and isinstance(error.args[0], ProtocolError):  # cut before the answer
+            error = error.args[0]
+        match error:
+            case requests.Timeout() | ReadTimeoutError():
+                raise PassingError("timed out") from error
+            case ProtocolError():
+                raise PassingError("the connection was cut") from error
+            case requests.TooManyRedirects():
+                raise TransferError("redirects without end") from error
+            case requests.exceptions.SSLError() | SSLError():
+                raise TransferError("its certificate or encryption is not accepted") from error
+            case requests.ConnectionError():
+                raise TransferError("no connection") from error
+            case OSError(strerror=str(text)):
+                raise TransferError(text) from error
+            case _:
+                raise TransferError(" ".join(str(error).split())) from error
