@@ -1,6 +1,7 @@
 """A copy of the project in a folder, with a study that trains in seconds."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,24 @@ def make_project(folder: Path, **scale) -> Path:
     return folder
 
 
+def make_repository(folder: Path) -> Path:
+    """Copy the project into `folder`, a Git repository whose study `quick` is the tiny one."""
+    make_project(folder)
+    study = yaml.safe_dump(STUDY | {"datasets": ["cluttered-digits"]}, sort_keys=False)
+    study = study.replace("seeds:\n- 0\n- 1\n", "seeds: [0, 1]\n")
+    (folder / "params/studies/quick.yaml").write_text(study)
+    (folder / "params/studies/tiny.yaml").unlink()
+    datasets = yaml.safe_load((folder / "params/datasets.yaml").read_text())
+    datasets["cluttered-digits"] = datasets.pop("tiny-digits")
+    (folder / "params/datasets.yaml").write_text(yaml.safe_dump(datasets))
+    for path in (".dvc/config", ".dvc/.gitignore", ".dvcignore", "Makefile", "requirements.lock"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, folder / path)
+    git(folder, "init", "-q", "-b", "main")
+    commit(folder, "start")
+    return folder
+
+
 def append(path: Path, content: dict) -> None:
     """Add entries to a YAML file of names."""
     path.write_text(path.read_text() + "\n" + yaml.safe_dump(content))
@@ -92,3 +111,27 @@ def run(project: Path, *command: str, check: bool = True) -> subprocess.Complete
     if check:
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
     return result
+
+
+def git(project: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run Git as somebody."""
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    return run(project, "git", *identity, *arguments)
+
+
+def commit(project: Path, message: str) -> None:
+    """Commit all that Git does not ignore."""
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", message)
+
+
+def jobs(project: Path, *snakemake: str) -> dict[str, int]:
+    """What a dry run of a Snakemake command would do: number of jobs by rule."""
+    output = run(project, *snakemake, "-n").stdout
+    table = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
+    return {rule: int(count) for rule, count in table if rule not in ("all", "total")}
+
+
+def trained(output: str) -> int:
+    """Number of trainings that Snakemake announced."""
+    return output.count(": training vgg")

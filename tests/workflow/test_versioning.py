@@ -1,0 +1,135 @@
+"""Real DVC, as docs/versioning.md says: changes, remotes, links, two versions of the data."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from tiny import commit, edit, git, jobs, run
+
+DATA = "results/data/cluttered-digits"
+SNAKEMAKE = ("snakemake", "--cores", "2")
+
+
+@pytest.fixture
+def s3(tmp_path, monkeypatch) -> str:
+    """The address of an S3 server on loopback with a bucket named `bucket`."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    log = tmp_path / "s3.txt"
+    with log.open("w") as stream:
+        command = (Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", "0")
+        server = subprocess.Popen(command, stdout=stream, stderr=stream)
+    try:
+        while not (address := re.search(r"http://127.0.0.1:\d+", log.read_text())):
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.05)
+        requests.put(f"{address[0]}/bucket").raise_for_status()
+        yield address[0]
+    finally:
+        server.kill()
+        server.wait()
+
+
+def modified(diff: str) -> set[str]:
+    """The files that `dvc diff` shows; all of them must be modified ones."""
+    assert re.findall(r"^(\w+):$", diff, re.MULTILINE) == ["Modified"]
+    return set(re.findall(r"^    (\S+[^/\s])$", diff, re.MULTILINE))
+
+
+def test_status_notices_one_changed_byte(project):
+    images = project / DATA / "train_images.npy"
+    before = images.read_bytes()
+    images.write_bytes(before[:5000] + bytes([before[5000] ^ 1]) + before[5001:])
+    assert re.search(
+        rf"data:\s+changed outs:\s+modified: +{DATA}", run(project, "dvc", "status").stdout
+    )
+    assert modified(run(project, "dvc", "diff").stdout) == {f"{DATA}/train_images.npy"}
+    run(project, "dvc", "checkout", "--force")
+    assert images.read_bytes() == before
+    assert "up to date" in run(project, "dvc", "status").stdout
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_push_then_pull_into_a_fresh_clone_trains_nothing(project, tmp_path, request, kind):
+    def connect(repository):
+        options = ("--local", "--force", "--default", "store")
+        if kind == "folder":
+            run(repository, "dvc", "remote", "add", *options, str(tmp_path / "store"))
+        else:
+            run(repository, "dvc", "remote", "add", *options, "s3://bucket/aib")
+            address = request.getfixturevalue("s3")
+            run(repository, "dvc", "remote", "modify", "--local", "store", "endpointurl", address)
+
+    connect(project)
+    run(project, "dvc", "push")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(project), str(clone))
+    connect(clone)
+    # The recipe of `make pull`, without its environment.
+    recipe = run(clone, "make", "-n", "pull", "-o", ".venv/ready", "CORES=2").stdout
+    pull, touch, snakemake = re.findall(r"&& (.+)$", recipe, re.MULTILINE)
+    run(clone, *pull.split())
+    run(clone, *touch.split())
+    assert jobs(clone, *snakemake.split()) == {"track": 1}
+    for path in (DATA, "results/runs/cluttered-digits", "reports/quick"):
+        assert contents(clone / path) == contents(project / path) != {}
+    assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("link", ["symlink", "hardlink", "copy"])
+def test_files_linked_anew_train_nothing(project, link):
+    run(project, "dvc", "config", "--local", "cache.type", link)
+    run(project, "dvc", "checkout", "--relink")
+    images = project / DATA / "train_images.npy"
+    found = (
+        "symlink" if images.is_symlink() else "copy" if images.stat().st_nlink == 1 else "hardlink"
+    )
+    assert found == link
+    # Of larger files Snakemake compares times alone: let these arrays count as large.
+    command = (*SNAKEMAKE, "--max-checksum-file-size", "100000", "runs")
+    assert jobs(project, *command) == {}
+
+
+def test_two_versions_are_compared_and_the_first_restored(project):
+    manifest = project / DATA / "manifest.json"
+    first = manifest.read_text()
+    edit(project / "params/datasets.yaml", "test: 100", "test: 90")
+    run(project, "dvc", "repro", "data")
+    changed = {
+        f"{DATA}/{part}"
+        for part in (
+            "manifest.json",
+            *(f"test_{what}.npy" for what in ("images", "labels", "masks")),
+        )
+    }
+    assert modified(run(project, "dvc", "diff").stdout) == changed
+    commit(project, "fewer test images")
+    assert modified(run(project, "dvc", "diff", "HEAD~1", "HEAD").stdout) == changed
+
+    git(project, "checkout", "-q", "HEAD~1")
+    run(project, "dvc", "checkout")
+    assert manifest.read_text() == first
+    run(project, *SNAKEMAKE, "--touch")
+    assert jobs(project, *SNAKEMAKE, "runs", "report") == {}
+    assert "up to date" in run(project, "dvc", "status").stdout
+
+
+def test_data_outside_the_stages_can_be_versioned(project):
+    """Study `quick` has stages; what another study makes is added by name."""
+    shutil.copytree(project / DATA, project / "results/data/other")
+    run(project, "dvc", "add", "results/data/other")
+    commit(project, "other data")
+    assert "results/data/other.dvc" in git(project, "ls-files").stdout
+    shutil.rmtree(project / "results/data/other")
+    run(project, "dvc", "checkout", "results/data/other.dvc")
+    assert contents(project / "results/data/other") == contents(project / DATA)
