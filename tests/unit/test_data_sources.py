@@ -483,7 +483,8 @@ def test_on_a_terminal_a_bar_with_the_rate(server, tmp_path, monkeypatch, capsys
     monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told of a terminal
     monkeypatch.setattr(progress, "SLOW_RATE", math.inf)
     monkeypatch.setattr(progress, "LINE_SECONDS", 0)
-    fetch(at(server, "cut"), tmp_path, bar)
+    monkeypatch.setattr(transfer, "CHUNK_BYTES", 10_000)  # a rate needs two chunks
+    fetch(at(server, "good"), tmp_path, bar)
     shown = capsys.readouterr().err
     assert ("\u2501" in shown) == bar
     assert bool(re.search(r"of 0\.4 MB, [\d.,]+ MB/s", shown)) != bar
