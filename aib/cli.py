@@ -12,7 +12,7 @@ from aib.errors import AibError
 
 RESULTS = Path("results")
 REPORTS = Path("reports")
-WEIGHTS = RESULTS / "downloads" / "weights"
+WEIGHTS = RESULTS / "weights"
 
 app = typer.Typer(
     help="Information-bottleneck spatial attention, reproduced.",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torchvision.models import VGG16_Weights, Wide_ResNet50_2_Weights
 
-from aib.data.sources import check_file
+from aib.data.checksums import check_file
 from aib.errors import AibError
 from aib.params import Download, ParameterError, nearest
 

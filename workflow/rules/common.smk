@@ -66,7 +66,7 @@ def weights_of(wildcards):
     """The fetched weights that a run starts from, if it does."""
     run = BY_FOLDER[os.path.join(*wildcards[:3], f"seed-{wildcards.seed}")]
     if run.model.pretrained:
-        return f"results/downloads/weights/{run.model.family}.done"
+        return f"results/weights/{run.model.family}.done"
     return []
 
 

@@ -13,7 +13,7 @@ rule fetch:
 
 rule fetch_weights:
     output:
-        touch("results/downloads/weights/{family}.done"),
+        touch("results/weights/{family}.done"),
     log:
         "logs/fetch/weights/{family}.log",
     retries: 2
