@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from aib.params import (
-    NOT_IN_KEY,
     Augmentation,
     Dataset,
     Evaluation,
@@ -73,9 +72,8 @@ class RunSpec(Strict):
     @property
     def key(self) -> str:
         """First 12 hex digits of SHA-256 of the canonical JSON, without what changes no result."""
-        content = self.model_dump(
-            mode="json", exclude={"seed": True, "names": True, "dataset": NOT_IN_KEY}
-        )
+        content = self.model_dump(mode="json", exclude={"seed", "names", "dataset"})
+        content["dataset"] = self.dataset.identity()
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from aib.params.base import Name, Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.datasets import Dataset, Normalisation
+from aib.params.label_maps import LabelMap
 from aib.params.models import Model
 from aib.params.protocols import Protocol, Scale
 from aib.params.studies import PublishedValue, Study
@@ -19,6 +20,7 @@ class Parameters(Strict):
 
     datasets: dict[Name, Dataset]
     normalisations: dict[Name, Normalisation]
+    label_maps: dict[Name, LabelMap]
     models: dict[Name, Model]
     protocols: dict[Name, Protocol]
     scales: dict[Name, Scale]
@@ -29,6 +31,7 @@ class Parameters(Strict):
 FILES: dict[str, Any] = {
     "datasets": dict[Name, Dataset],
     "normalisations": dict[Name, Normalisation],
+    "label_maps": dict[Name, LabelMap],
     "models": dict[Name, Model],
     "protocols": dict[Name, Protocol],
     "scales": dict[Name, Scale],
@@ -86,6 +89,19 @@ def _cross_check(parameters: Parameters) -> None:
         if name not in table:
             raise ParameterError(f"{where}: no {what} '{name}'; {nearest(name, set(table))}")
 
+    for name, dataset in parameters.datasets.items():
+        for backbone, normalisation in dataset.released_normalisation.items():
+            where = f"params/datasets.yaml: {name}.released_normalisation.{backbone}"
+            known(where, normalisation, parameters.normalisations, "normalisation")
+    for name, label_map in parameters.label_maps.items():
+        where = f"params/label_maps.yaml: {name}"
+        classes = {"sources": [*label_map.classes], "targets": [*label_map.classes.values()]}
+        for side, labels in classes.items():
+            for dataset in getattr(label_map, side):
+                known(f"{where}.{side}", dataset, parameters.datasets, "dataset")
+                table = dict.fromkeys(parameters.datasets[dataset].classes)
+                for label in labels:
+                    known(f"{where}.classes", label, table, f"class of {dataset}")
     for name, protocol in parameters.protocols.items():
         where = f"params/protocols.yaml: {name}"
         if protocol.normalisation != "own":
