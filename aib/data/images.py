@@ -1,6 +1,7 @@
 """One JPEG or PNG image that is not trusted, as an array."""
 
 import io
+import warnings
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -19,8 +20,10 @@ def read_image(path: PurePosixPath, content: bytes, size: int, resize: bool) -> 
 
 def open_image(path: PurePosixPath, content: bytes, size: int | None = None) -> Image.Image:
     """Return a whole image in RGB; if `size` is given, only of that size and in colour."""
+    file = io.BytesIO(content)
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        # What Pillow warns of, a large image above all, is refused below in words of our own.
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as image:
             # All of this is known from the header, before a pixel is decoded.
             found = f"{image.width}x{image.height} {image.mode}"
             if size is not None and (image.size, image.mode) != ((size, size), "RGB"):

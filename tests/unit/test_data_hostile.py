@@ -118,6 +118,8 @@ TAR = {
     "unknown class": ([*FOLDERS, plain("top/train/cow/0.jpg", b"")], "'top/train/cow/0.jpg'"),
     "lines in a name": ([*FOLDERS, plain("top/train/a\nb/0.jpg", b"")], "'top/train/a b/0.jpg'"),
     "image outside a class": ([*FOLDERS, plain("top/train/0.jpg", b"")], "'top/train/0.jpg'"),
+    "folder in a class": ([*FOLDERS, plain("top/train/cat/x/0.jpg", b"")], "in none of"),
+    "file for a class": ([*FOLDERS, plain("top/train/cat", FOLDERS[0][1])], "in none of"),
     "class without image": (class_folder_files(test=0), "no test image of class 'cat'"),
     "wrong size": ([*FOLDERS, plain(CAT, encoded(LARGE))], "is 16x16 RGB, expected 8x8 RGB"),
     "grey": ([*FOLDERS, plain(CAT, image_bytes("L", (8, 8)))], "is 8x8 L, expected 8x8 RGB"),
@@ -365,15 +367,13 @@ def lines(count: int, value) -> bytes:
     return "".join(f"{n} {value}\n" for n in range(1, count + 1)).encode()
 
 
-PNG_OF_A_GIGAPIXEL = (
-    image_bytes("RGB", (8, 8))[:16]
-    + struct.pack(">II", 32_768, 32_768)
-    + image_bytes("RGB", (8, 8))[24:29]
-    + struct.pack(
-        ">I", zlib.crc32(b"IHDR" + struct.pack(">II", 32_768, 32_768) + b"\x08\x02\0\0\0")
-    )
-    + image_bytes("RGB", (8, 8))[33:]
-)
+def png_that_claims(side: int) -> bytes:
+    """A small file with another size in its header."""
+    small, header = image_bytes("RGB", (8, 8)), b"IHDR" + struct.pack(">II", side, side)
+    header += small[24:29]
+    return small[:12] + header + struct.pack(">I", zlib.crc32(header)) + small[33:]
+
+
 FIRST = "CUB_200_2011/images/001.cat/0000.jpg"
 BIRDS = {
     "label 0": (cub(image_class_labels=lines(18, 0)), "holds the label 0, expected 1 to 3"),
@@ -400,7 +400,15 @@ BIRDS = {
     "an image missing": (without(cub(), "0004.jpg"), "lacks 1 images that it lists"),
     "other classes": (cub(classes=b"1 001.cat\n2 002.dog\n3 003.cow\n"), "names the classes"),
     "half an image": (cub() | {FIRST: PHOTOGRAPHS[0][:-200]}, f"'{FIRST}' is not a whole"),
-    "image of a gigapixel": (cub() | {FIRST: PNG_OF_A_GIGAPIXEL}, f"'{FIRST}'"),
+    "image of 25 megapixels": (
+        cub() | {FIRST: png_that_claims(5_000)},
+        f"'{FIRST}' is 5000x5000 RGB, expected 16,777,216 pixels at most",
+    ),
+    "image of 144 megapixels": (cub() | {FIRST: png_that_claims(12_000)}, "16,777,216 pixels"),
+    "image of a gigapixel": (
+        cub() | {FIRST: png_that_claims(32_768)},
+        f"'{FIRST}' is not a whole",
+    ),
     "palette": (cub() | {FIRST: image_bytes("P", (12, 12))}, "is 12x12 P, expected RGB or grey"),
 }
 
@@ -495,7 +503,7 @@ BOMBS = {
     "svhn": lambda: train_is(mat_of(element(15, zlib.compress(LONG_Y, 1)))),
     "idx": lambda: images_are(idx_header(30, 8, 8) + bytes(BOMB_BYTES)),
     "class-folders": lambda: tar([*FOLDERS, plain("top/zeros", bytes(BOMB_BYTES))]),
-    "cub": lambda: tar(cub() | {FIRST: PNG_OF_A_GIGAPIXEL}),
+    "cub": lambda: tar(cub() | {FIRST: png_that_claims(12_000)}),
     "cifar-python": lambda: tar(with_pickle(HUGE_MEMO)),
 }
 
