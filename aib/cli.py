@@ -4,7 +4,7 @@ import errno
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,6 +29,7 @@ app.add_typer(models_app, name="models")
 
 StudyName = Annotated[str, typer.Argument(help="a file of params/studies/, without .yaml")]
 DatasetName = Annotated[str, typer.Argument(help="a dataset of params/datasets.yaml")]
+Split = Literal["train", "validation", "test"]
 
 
 def main() -> None:
@@ -53,15 +54,11 @@ def _plan(study: str):
     return plan(load(Path.cwd()), study)
 
 
-def _dataset(name: str):
-    from aib.params import ParameterError, load, nearest
+def _library():
+    from aib.data.library import Library
+    from aib.params import load
 
-    datasets = load(Path.cwd()).datasets
-    if name not in datasets:
-        raise ParameterError(
-            f"params/datasets.yaml: no dataset '{name}'; {nearest(name, set(datasets))}"
-        )
-    return datasets[name]
+    return Library(load(Path.cwd()).datasets, RESULTS)
 
 
 # ---------------------------------------------------------------- params
@@ -107,37 +104,67 @@ def params_table() -> None:
 # ---------------------------------------------------------------- data
 
 
-@data_app.command("fetch")
-def data_fetch(name: DatasetName) -> None:
-    """Download a dataset's archive, from AIB_MIRROR or its addresses; resumes and verifies."""
-    from aib.data.sources import fetch
+@data_app.command("list")
+def data_list() -> None:
+    """Show every dataset: its size, what of it is here, and when that was last verified."""
+    from rich.console import Console
 
-    dataset = _dataset(name)
-    if dataset.kind != "archive":
-        raise AibError(f"dataset '{name}' needs no download; run: aib data prepare {name}")
-    print(fetch(dataset, RESULTS / "downloads" / name))
+    Console().print(_library().table())
+    print(f"files: {RESULTS}/downloads/NAME, arrays: {RESULTS}/data/NAME, more: docs/data.md")
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: DatasetName,
+    file: Annotated[str | None, typer.Argument(help="only this file of it")] = None,
+) -> None:
+    """Download a dataset's files, from AIB_MIRROR or their addresses; resumes and verifies."""
+    print("\n".join(map(str, _library().fetch(name, file))))
 
 
 @data_app.command("prepare")
 def data_prepare(name: DatasetName) -> None:
-    """Decode a dataset once into arrays and a manifest."""
-    from aib.data.datasets import prepare
-
-    dataset = _dataset(name)
-    archive = None
-    if dataset.kind == "archive":
-        archive = RESULTS / "downloads" / name / dataset.file
-    prepare(name, dataset, archive, RESULTS / "data" / name)
+    """Decode a fetched dataset once into arrays and a manifest."""
+    _library().prepare(name)
 
 
 @data_app.command("verify")
-def data_verify(name: DatasetName) -> None:
-    """Hash a prepared dataset again and compare with its manifest."""
-    from aib.data.prepared import verify
+def data_verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="all prepared ones if not given")
+    ] = None,
+) -> None:
+    """Hash fetched files and prepared arrays again and compare with what was declared."""
+    library = _library()
+    names = names or library.prepared()
+    if not names:
+        raise AibError("no dataset is prepared; run: aib data prepare NAME")
+    problems = []
+    for name in names:
+        try:
+            print(library.verify(name), flush=True)
+        except AibError as error:
+            problems.append(str(error))
+    if problems:
+        raise AibError("; and ".join(problems))
 
-    _dataset(name)
-    verify(RESULTS / "data" / name)
-    print(f"{name}: as its manifest says")
+
+@data_app.command("show")
+def data_show(
+    name: DatasetName,
+    split: Annotated[Split, typer.Option(help="which images")] = "train",
+    classes: Annotated[int, typer.Option(min=1, help="rows: the first classes")] = 20,
+    examples: Annotated[int, typer.Option(min=1, max=100, help="images of each class")] = 10,
+) -> None:
+    """Draw a contact sheet of a prepared dataset, with the outlines of its masks."""
+    from aib.data.contact_sheet import contact_sheet
+
+    data = _library().load(name)
+    sheet = contact_sheet(getattr(data, split), data.classes, classes, examples)
+    path = RESULTS / "sheets" / f"{name}-{split}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+    print(path)
 
 
 # ---------------------------------------------------------------- models

@@ -9,7 +9,7 @@ from typing import Any
 
 from aib.params import (
     FAMILIES,
-    NOT_IN_KEY,
+    RELEASED_NORMALISATIONS,
     AnyModel,
     Augmentation,
     Dataset,
@@ -88,9 +88,8 @@ class RunSpec(Strict):
     @property
     def key(self) -> str:
         """First 12 hex digits of SHA-256 of the canonical JSON, without what changes no result."""
-        content = self.model_dump(
-            mode="json", exclude={"seed": True, "names": True, "dataset": NOT_IN_KEY}
-        )
+        content = self.model_dump(mode="json", exclude={"seed", "names", "dataset"})
+        content["dataset"] = self.dataset.identity()
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -169,7 +168,9 @@ def resolve(
             "train_subset": scale.train_subset,
             **{key: getattr(protocol, key) for key in TRAINING},
         },
-        "normalisation": parameters.normalisations.get(protocol.normalisation),
+        "normalisation": (
+            None if "normalisation" in overrides else _normalisation(parameters, names, where)
+        ),
         "map_sample": scale.map_sample,
         "seed": seed,
     }
@@ -198,6 +199,22 @@ def resolve(
                 f"{where}: augmentation.{key} is {value}, the images have {pixels} pixels"
             )
     return spec
+
+
+def _normalisation(parameters: Parameters, names: Names, where: str) -> Normalisation | None:
+    """The constants that a protocol means for a dataset; None for the dataset's own."""
+    name = parameters.protocols[names.protocol].normalisation
+    if name in RELEASED_NORMALISATIONS:
+        released = parameters.datasets[names.dataset].released_normalisation
+        backbone = RELEASED_NORMALISATIONS[name]
+        if backbone not in released:
+            raise ParameterError(
+                f"{where}: protocol '{names.protocol}' normalises as the released {backbone} code, "
+                f"which has no constants for dataset '{names.dataset}'; override 'normalisation' "
+                "(null for the dataset's own), or take another protocol"
+            )
+        name = released[backbone]
+    return parameters.normalisations.get(name)
 
 
 def _dump(model: Strict) -> dict:

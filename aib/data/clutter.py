@@ -9,10 +9,12 @@ Every pixel comes from integer arithmetic and every draw from numpy's frozen `Ra
 the bytes are the same on every processor and with every version of numpy.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from aib.data.examples import Example
 from aib.params import ClutterDataset
 
 GLYPH = 8  # side of a source digit
@@ -59,6 +61,13 @@ def generate(dataset: ClutterDataset) -> dict[str, ClutterSplit]:
         random = np.random.RandomState([dataset.generator_seed, number])
         splits[split] = _make_split(dataset, getattr(dataset, split), glyphs, labels, pool, random)
     return splits
+
+
+def examples(dataset: ClutterDataset) -> Iterator[Example]:
+    """Yield the images of all splits, with labels and masks."""
+    for split, made in generate(dataset).items():
+        for label, image, mask in zip(made.labels.tolist(), made.images, made.masks, strict=True):
+            yield Example(split, label, image, mask)
 
 
 def _source_digits() -> tuple[np.ndarray, np.ndarray]:

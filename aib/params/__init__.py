@@ -8,8 +8,16 @@ name.
 
 from aib.params.base import Positive, Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
-from aib.params.datasets import NOT_IN_KEY, ArchiveDataset, ClutterDataset, Dataset, Normalisation
+from aib.params.datasets import (
+    RELEASED_NORMALISATIONS,
+    ArchiveDataset,
+    ClutterDataset,
+    Dataset,
+    FolderDataset,
+    Normalisation,
+)
 from aib.params.downloads import Download
+from aib.params.label_maps import LabelMap
 from aib.params.loading import Parameters, load, write_schemas
 from aib.params.models import (
     FAMILIES,

@@ -1,10 +1,19 @@
 """Datasets and normalisations: params/datasets.yaml, params/normalisations.yaml."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aib.params.base import NonNegative, Positive, Share, Strict
+from aib.params.downloads import Download
+
+# What changes no image: where a file lies (its checksum says what it is), what is refused, and
+# what a person should know.
+_NOT_IDENTITY = {
+    "files": {"__all__": {"addresses", "bytes"}},
+    **dict.fromkeys(("unpacked_limit", "counts", "released_normalisation"), True),
+    **dict.fromkeys(("licence", "citation"), True),
+}
 
 
 class Normalisation(Strict):
@@ -14,7 +23,42 @@ class Normalisation(Strict):
     std: tuple[float, float, float]
 
 
-class ClutterDataset(Strict):
+# What a protocol may say, and the backbone whose released code has the constants (facts.md 2.1).
+RELEASED_NORMALISATIONS = {"released-vgg": "vgg", "released-wrn": "wrn"}
+
+
+class SplitCounts(Strict):
+    """How many images the source has; the validation split is taken from train."""
+
+    train: Positive
+    test: Positive
+
+
+class _Dataset(Strict):
+    """What every dataset has."""
+
+    released_normalisation: dict[Literal["vgg", "wrn"], str] = Field(
+        default={}, description="backbone to a name in normalisations.yaml, as released (#37)"
+    )
+    licence: str = ""
+    citation: str = ""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the images; run keys hash it, manifests hold it, training compares it."""
+        return self.model_dump(mode="json", exclude=_NOT_IDENTITY)
+
+    @property
+    def downloads(self) -> tuple[Download, ...]:
+        """The files that have to be fetched first."""
+        return ()
+
+    @property
+    def has_masks(self) -> bool:
+        """Is it known where the object lies?"""
+        return False
+
+
+class ClutterDataset(_Dataset):
     """Handwritten digits among fragments of others, with the digit's mask (`data.clutter`)."""
 
     kind: Literal["clutter"]
@@ -40,31 +84,79 @@ class ClutterDataset(Strict):
         return self
 
     @property
-    def has_masks(self) -> bool:
-        return True
-
-
-class ArchiveDataset(Strict):
-    """Labelled images in one downloaded archive."""
-
-    kind: Literal["archive"]
-    file: str
-    addresses: tuple[str, ...]
-    checksum: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
-    bytes: Positive | None = Field(default=None, description="size of the archive")
-    decoder: Literal["cifar-python", "class-folders"]
-    classes: tuple[str, ...] = Field(min_length=2)
-    image_size: Positive
-    validation_share: Share = 0.1
-    unpacked_limit: Positive = Field(description="bytes; a larger archive is refused")
-    horizontal_flip: bool = Field(description="does a mirrored image keep its label?")
+    def classes(self) -> tuple[str, ...]:
+        """The class names, in the order of the labels."""
+        return tuple("0123456789")
 
     @property
     def has_masks(self) -> bool:
-        return False
+        """Is it known where the object lies?"""
+        return True
 
 
-# Where an archive lies changes nothing: its checksum says what it is.
-NOT_IN_KEY = {"addresses", "bytes", "unpacked_limit"}
+class _LabelledImages(_Dataset):
+    """Images of declared classes, in a train and a test split."""
 
-Dataset = Annotated[ClutterDataset | ArchiveDataset, Field(discriminator="kind")]
+    classes: tuple[str, ...] = Field(min_length=2, description="in the order of the labels")
+    image_size: Positive
+    resize: bool = Field(
+        default=False,
+        description="scale every image to image_size, aspect not kept; else others are refused",
+    )
+    validation_share: Share = Field(default=0.1, description="of each class of train")
+    counts: SplitCounts | None = Field(default=None, description="other counts are refused")
+    horizontal_flip: bool = Field(description="does a mirrored image keep its label?")
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) < len(classes):
+            raise ValueError("a class stands twice")
+        return classes
+
+
+class ArchiveDataset(_LabelledImages):
+    """Labelled images in downloaded files."""
+
+    kind: Literal["archive"]
+    files: tuple[Download, ...] = Field(min_length=1)
+    decoder: Literal[
+        "cifar-python", "cifar100-python", "class-folders", "cub", "idx", "stl10", "svhn"
+    ]
+    box: Literal["crop", "mask"] | None = Field(
+        default=None, description="cub: crop by the object's box, or keep the box as the mask"
+    )
+    unpacked_limit: Positive = Field(description="bytes; a file that unpacks to more is refused")
+    licence: str
+    citation: str
+
+    @model_validator(mode="after")
+    def _decoder_fits(self) -> Self:
+        if (self.decoder == "cub") != (self.box is not None):
+            raise ValueError("'box' is needed by decoder: cub, and by no other")
+        names = [file.file for file in self.files]
+        if len(set(names)) < len(names):
+            raise ValueError("'files' names a file twice")
+        if len(names) > 1 and self.decoder not in ("idx", "svhn"):
+            raise ValueError(f"decoder: {self.decoder} reads one file, 'files' names {len(names)}")
+        return self
+
+    @property
+    def downloads(self) -> tuple[Download, ...]:
+        """The files that have to be fetched first."""
+        return self.files
+
+    @property
+    def has_masks(self) -> bool:
+        """Is it known where the object lies?"""
+        return self.box == "mask"
+
+
+class FolderDataset(_LabelledImages):
+    """Labelled images in a local folder: train/CLASS/IMAGE and test/CLASS/IMAGE."""
+
+    kind: Literal["folder"]
+    folder: str = Field(description="relative to the project, or absolute")
+
+
+Dataset = Annotated[ClutterDataset | ArchiveDataset | FolderDataset, Field(discriminator="kind")]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from pydantic import TypeAdapter
 
 from aib.params.base import Name, Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
-from aib.params.datasets import Dataset, Normalisation
+from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset, Normalisation
+from aib.params.label_maps import LabelMap
 from aib.params.models import FAMILIES, AnyModel
 from aib.params.protocols import Protocol, Scale
 from aib.params.studies import PublishedValue, Study
@@ -20,6 +22,7 @@ class Parameters(Strict):
 
     datasets: dict[Name, Dataset]
     normalisations: dict[Name, Normalisation]
+    label_maps: dict[Name, LabelMap]
     models: dict[Name, AnyModel]
     protocols: dict[Name, Protocol]
     scales: dict[Name, Scale]
@@ -30,6 +33,7 @@ class Parameters(Strict):
 FILES: dict[str, Any] = {
     "datasets": dict[Name, Dataset],
     "normalisations": dict[Name, Normalisation],
+    "label_maps": dict[Name, LabelMap],
     "models": dict[Name, AnyModel],
     "protocols": dict[Name, Protocol],
     "scales": dict[Name, Scale],
@@ -95,15 +99,27 @@ def _extended(parent: dict, entry: dict, where: str) -> dict:
 def _cross_check(parameters: Parameters) -> None:
     """Every name that one file uses must stand in the file that defines it."""
 
-    def known(where: str, name: str, table: dict, what: str) -> None:
+    def known(where: str, name: str, table: Collection[str], what: str) -> None:
         if name not in table:
             raise ParameterError(f"{where}: no {what} '{name}'; {nearest(name, set(table))}")
 
+    for name, dataset in parameters.datasets.items():
+        for backbone, normalisation in dataset.released_normalisation.items():
+            where = f"params/datasets.yaml: {name}.released_normalisation.{backbone}"
+            known(where, normalisation, parameters.normalisations, "normalisation")
+    for name, label_map in parameters.label_maps.items():
+        where = f"params/label_maps.yaml: {name}"
+        classes = {"sources": [*label_map.classes], "targets": [*label_map.classes.values()]}
+        for side, labels in classes.items():
+            for dataset in getattr(label_map, side):
+                known(f"{where}.{side}", dataset, parameters.datasets, "dataset")
+                table = dict.fromkeys(parameters.datasets[dataset].classes)
+                for label in labels:
+                    known(f"{where}.classes", label, table, f"class of {dataset}")
     for name, protocol in parameters.protocols.items():
         where = f"params/protocols.yaml: {name}"
-        if protocol.normalisation != "own":
-            table = parameters.normalisations
-            known(f"{where}.normalisation", protocol.normalisation, table, "normalisation")
+        valid = {"own", *RELEASED_NORMALISATIONS, *parameters.normalisations}
+        known(f"{where}.normalisation", protocol.normalisation, valid, "normalisation")
         for model in protocol.per_model:
             known(f"{where}.per_model", model, parameters.models, "model")
         for family in protocol.per_family:

@@ -141,7 +141,10 @@ class Protocol(Strict):
     batch_size: Positive
     drop_last: bool = Field(description="leave out an epoch's last batch if it is not full")
     augmentation: Augmentation
-    normalisation: str = Field(description="'own', or a name in normalisations.yaml")
+    normalisation: str = Field(
+        description="own, released-vgg or released-wrn (the dataset says), or a name in "
+        "normalisations.yaml"
+    )
     initialisation: Initialisation
     precision: Precision
     compile: bool

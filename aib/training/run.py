@@ -25,7 +25,6 @@ from aib.generators import Generators, derived_seed
 from aib.gpus import claimed_gpu, visible_gpus
 from aib.models import build
 from aib.models.initialise import initialise
-from aib.params import NOT_IN_KEY
 from aib.provenance import environment, git_state
 from aib.runs import SCHEMA, RunSpec
 from aib.training import checkpoint
@@ -65,8 +64,7 @@ def train(
     A finished run of the same spec, code and data is left alone. One that was stopped goes on
     from its checkpoint. Raises `AibError` on anything the user can act on.
     """
-    prepared_as = spec.dataset.model_dump(mode="json", exclude=NOT_IN_KEY)
-    if data.manifest["parameters"] != prepared_as:
+    if data.manifest["parameters"] != spec.dataset.identity():
         name = spec.names.dataset
         raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
     folder.mkdir(parents=True, exist_ok=True)

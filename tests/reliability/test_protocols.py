@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from aib import record
-from aib.data.datasets import prepare
 from aib.data.prepared import load as load_data
+from aib.data.preparing import prepare
 from aib.errors import AibError
 from aib.params import FAMILIES, Scale, check, load
 from aib.runs import Names, RunSpec, resolve
@@ -42,14 +42,19 @@ TINY = {
 }
 DIGITS = {"train": 64, "validation": 20, "test": 20, "image_size": 36}
 DATASET = PARAMETERS.datasets["cluttered-digits"].model_copy(update=DIGITS)
-PLAIN = {"augmentation.crop_size": 32, "augmentation.crop_padding": 0, "training.batch_size": 24}
+PLAIN = {
+    "normalisation": None,
+    "augmentation.crop_size": 32,
+    "augmentation.crop_padding": 0,
+    "training.batch_size": 24,
+}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    prepare("digits", DATASET, None, folder)
-    return load_data(folder)
+    prepare("digits", DATASET, folder, folder / "digits")
+    return load_data(folder / "digits")
 
 
 def spec(model: str, protocol: str, **overrides) -> RunSpec:

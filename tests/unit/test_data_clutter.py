@@ -1,5 +1,7 @@
 """The embedded data set: the same bytes everywhere, fair splits, true labels and masks."""
 
+import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
@@ -9,11 +11,20 @@ from sklearn.datasets import load_digits
 
 from aib.data.clutter import generate
 from aib.data.prepared import content_digest
+from aib.data.preparing import prepare
 from aib.params import ClutterDataset, load
 
 # SHA-256 of all arrays of cluttered-digits as params/datasets.yaml has it. It may change only
 # together with that entry or the generator; then every figure in reports/ has to be made again.
 DEFAULT_DIGEST = "sha256:20addcc7711b288020e319eed2f644483ca0c373603d4541ba65426897f381b5"
+
+IDENTITY = {
+    **{"kind": "clutter", "image_size": 32, "train": 4000, "validation": 500, "test": 2000},
+    **{"distractors": 3, "fragment": 3, "digit_sizes": [18, 24], "contrast": 140, "texture": 30},
+    **{"generator_seed": 0, "horizontal_flip": False},
+}
+PREPARED_DIGEST = "sha256:c82e3d258f00e6a138f2c742cd47ccb9ef99b402768f99f96394f0219934dcd6"
+MANIFEST_SHA256 = "b1a6acfd646e6aa1dd73e4c91ad0355a84516e6dcfd3fc72c626f2cc5624209a"
 
 
 def dataset(**fields) -> ClutterDataset:
@@ -38,6 +49,16 @@ def test_bytes_are_the_same_everywhere():
         for field, array in vars(split).items()
     }
     assert content_digest(arrays) == DEFAULT_DIGEST
+
+
+def test_identity_and_prepared_bytes_are_the_same_everywhere(tmp_path):
+    """Run keys hash the one, records name the other: neither may change by accident."""
+    entry = load(Path(__file__).parents[2]).datasets["cluttered-digits"]
+    assert entry.identity() == IDENTITY
+    prepare("cluttered-digits", entry, tmp_path, tmp_path / "out")
+    manifest = (tmp_path / "out" / "manifest.json").read_bytes()
+    assert json.loads(manifest)["digest"] == PREPARED_DIGEST
+    assert hashlib.sha256(manifest).hexdigest() == MANIFEST_SHA256
 
 
 def test_sizes_and_types():

@@ -57,6 +57,17 @@ MISTAKES = [
     ("models.yaml", "quantised", "quantized", ["vgg-aib-qt.attention", "nearest: 'quantised'"]),
     ("models.yaml", "  anchors: 20\n", "", ["'anchors' is needed"]),
     ("datasets.yaml", "kind: clutter", "kind: cluter", ["no kind 'cluter'", "nearest: 'clutter'"]),
+    (
+        "datasets.yaml",
+        "decoder: svhn",
+        "decoder: svnh",
+        ["svhn.decoder", "nearest: 'svhn'"],
+    ),
+    ("datasets.yaml", "vgg: half", "vgg: haf", ["no normalisation 'haf'", "nearest: 'half'"]),
+    ("datasets.yaml", "box: crop", "box: crp", ["cub.box", "nearest: 'crop'"]),
+    ("datasets.yaml", "train: 5994", "train: 0", ["counts.train", "found 0"]),
+    ("datasets.yaml", "md5:97", "md5:9", ["files.0.checksum", "String should match pattern"]),
+    ("datasets.yaml", "  licence: MIT\n", "", ["fashion-mnist", "licence: Field required"]),
     ("datasets.yaml", "distractors:", "distractor:", ["unknown key", "nearest: 'distractors'"]),
     ("protocols.yaml", "beta: 0.01", "beta: 1e-2", ["objective.beta", "YAML wants a point"]),
     ("protocols.yaml", "extends: stated", "extends: state", ["no protocol 'state'", "'stated'"]),
@@ -170,7 +181,7 @@ SWITCHES = {
     "evaluation.samples": ((4,), (4,), (12, 1), ("mean", 4)),
     "evaluation.average": ("logits", "logits", "logits", "probabilities"),
     "augmentation.padding_mode": ("reflect", "reflect", None, "reflect"),
-    "normalisation": ("cifar100", "cifar10", "imagenet", "own"),
+    "normalisation": ("released-vgg", "released-wrn", "imagenet", "own"),
     "schedule.warmup_epochs": (0, 0, 0, 1),
     "second_forward": (None, None, 12, None),
     "optimiser.learning_rate": (0.1, 0.1, 1e-4, 0.1),
@@ -207,6 +218,35 @@ def test_what_differs_by_family_or_model_reaches_the_run():
         name: resolved(name, "released-cub").initialisation for name in ("vgg16-aib", "wrn50-2-aib")
     }
     assert start == {"vgg16-aib": "released-vgg", "wrn50-2-aib": "released-cub-wrn"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol", "expected"),
+    [  # facts.md 2.1 and #37
+        ("cifar10", "released-vgg", "cifar100"),
+        ("cifar100", "released-vgg", "cifar100"),
+        ("cifar10", "released-wrn", "cifar10"),
+        ("cifar100", "released-wrn", "cifar10"),
+        ("svhn", "released-vgg", "half"),
+        ("svhn", "released-wrn", "half"),
+        ("svhn", "stated", None),
+    ],
+)
+def test_released_constants_are_those_of_the_code_for_the_data(dataset, protocol, expected):
+    parameters = params.load(ROOT)
+    names = runs.Names(dataset=dataset, model="vgg", protocol=protocol, scale="paper")
+    found = runs.resolve(parameters, names, {}, 0, "test").normalisation
+    assert found == (parameters.normalisations[expected] if expected else None)
+
+
+def test_data_that_the_release_never_saw_have_no_released_constants():
+    parameters = params.load(ROOT)
+    names = runs.Names(
+        dataset="cluttered-digits", model="vgg", protocol="released-wrn", scale="paper"
+    )
+    with pytest.raises(ParameterError, match="no constants for dataset 'cluttered-digits'"):
+        runs.resolve(parameters, names, {}, 0, "test")
+    assert runs.resolve(parameters, names, {"normalisation": None}, 0, "t").normalisation is None
 
 
 def test_a_changed_value_loses_the_justification_of_the_old_one():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aib.errors import AibError
 from aib.gpus import visible_gpus
-from aib.params import ArchiveDataset, WorkflowConfig, check, load
+from aib.params import WorkflowConfig, check, load
 from aib.provenance import code_hash
 from aib.reporting import template_files
 from aib.runs import plan, plan_all
@@ -51,12 +51,13 @@ def run_files(name, runs=PLAN.runs):
     return [f"results/runs/{run.folder}/{name}" for run in runs]
 
 
-def archive_of(wildcards):
-    """The download that a dataset needs, if it needs one."""
+def files_of(wildcards):
+    """What a dataset is prepared from: downloads, or all files of a local folder."""
     dataset = PARAMETERS.datasets[wildcards.dataset]
-    if isinstance(dataset, ArchiveDataset):
-        return f"results/downloads/{wildcards.dataset}/{dataset.file}"
-    return []
+    if dataset.kind == "folder":
+        return sorted(map(str, Path(dataset.folder).glob("*/*/*")))
+    folder = f"results/downloads/{wildcards.dataset}"
+    return [f"{folder}/{download.file}" for download in dataset.downloads]
 
 
 BY_FOLDER = {str(run.folder): run for run in PLAN.runs}

@@ -1,4 +1,4 @@
-# Fetch an archive, then decode it once into arrays.
+# Fetch a dataset's files, one job each, then decode them once into arrays.
 
 
 rule fetch:
@@ -8,7 +8,7 @@ rule fetch:
         "logs/fetch/{dataset}/{file}.log",
     retries: 2
     shell:
-        "aib data fetch {wildcards.dataset} 2>&1 | tee {log}"
+        "aib data fetch {wildcards.dataset} {wildcards.file} 2>&1 | tee {log}"
 
 
 rule fetch_weights:
@@ -23,7 +23,7 @@ rule fetch_weights:
 
 rule prepare:
     input:
-        archive_of,
+        files_of,
     output:
         "results/data/{dataset}/manifest.json",
     log:
@@ -31,10 +31,8 @@ rule prepare:
     benchmark:
         "logs/benchmarks/prepare/{dataset}.tsv"
     params:
-        code=code_hash("aib.data.datasets"),
-        dataset=lambda wildcards: PARAMETERS.datasets[
-            wildcards.dataset
-        ].model_dump_json(),
+        code=code_hash("aib.data.preparing"),
+        dataset=lambda wildcards: PARAMETERS.datasets[wildcards.dataset].identity(),
     shell:
         "aib data prepare {wildcards.dataset} 2>&1 | tee {log}"
 

@@ -1,0 +1,177 @@
+"""The datasets on this machine: what is fetched, prepared and verified, below results/.
+
+downloads/NAME/FILE     as fetched
+data/NAME/              prepared (`aib.data.prepared`)
+verified/NAME.json      when both were last hashed again, and which arrays they were
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from aib.data.checksums import check_file
+from aib.data.prepared import MANIFEST, PreparedData, load
+from aib.data.prepared import verify as verify_arrays
+from aib.data.preparing import prepare
+from aib.data.sources import fetch
+from aib.errors import AibError
+from aib.params import Dataset, Download, ParameterError, nearest
+from aib.record import write_json
+
+
+@dataclass(frozen=True)
+class Library:
+    """The datasets that params/datasets.yaml declares, and the folder results/."""
+
+    datasets: dict[str, Dataset]
+    results: Path
+
+    def dataset(self, name: str) -> Dataset:
+        """The entry of that name; the error has the nearest one."""
+        if name not in self.datasets:
+            raise ParameterError(
+                f"params/datasets.yaml: no dataset '{name}'; {nearest(name, set(self.datasets))}"
+            )
+        return self.datasets[name]
+
+    def arrays(self, name: str) -> Path:
+        """The folder of the prepared dataset."""
+        return self.results / "data" / name
+
+    def file(self, name: str, download: Download) -> Path:
+        """Where a fetched file of the dataset lies."""
+        return self.results / "downloads" / name / download.file
+
+    def fetch(self, name: str, only: str | None = None) -> list[Path]:
+        """Fetch the dataset's files, or one of them, unless they are there; return their paths."""
+        downloads = {download.file: download for download in self.dataset(name).downloads}
+        if not downloads:
+            raise AibError(f"dataset '{name}' needs no download; run: aib data prepare {name}")
+        if only is not None and only not in downloads:
+            raise AibError(
+                f"dataset '{name}' has no file '{only}'; {nearest(only, set(downloads))}"
+            )
+        chosen = [downloads[only]] if only else downloads.values()
+        return [fetch(self._with_copies(d), self.file(name, d).parent) for d in chosen]
+
+    def _with_copies(self, download: Download) -> Download:
+        """Put the copies of datasets that share the file before its addresses."""
+        copies = [
+            str(self.file(other, candidate))
+            for other, dataset in self.datasets.items()
+            for candidate in dataset.downloads
+            if (candidate.file, candidate.checksum) == (download.file, download.checksum)
+            and self.file(other, candidate).exists()
+        ]
+        return download.model_copy(update={"addresses": (*copies, *download.addresses)})
+
+    def prepare(self, name: str) -> None:
+        """Decode the dataset's fetched files into arrays and a manifest."""
+        prepare(name, self.dataset(name), self.results / "downloads" / name, self.arrays(name))
+
+    def prepared(self) -> list[str]:
+        """The names of the datasets that are prepared."""
+        return [name for name in self.datasets if self.manifest(name) is not None]
+
+    def manifest(self, name: str) -> dict[str, Any] | None:
+        """What the prepared dataset says it is; None if there is none that can be read."""
+        return _read(self.arrays(name) / MANIFEST)
+
+    def is_current(self, name: str) -> bool:
+        """Was it prepared as params/datasets.yaml says now?"""
+        return self.manifest(name).get("parameters") == self.dataset(name).identity()
+
+    def verify(self, name: str) -> str:
+        """Hash all that is here of a dataset again, note the time, say what was found sound.
+
+        Raises:
+            AibError: a file or an array is not what it should be, or nothing is here.
+        """
+        files = [d for d in self.dataset(name).downloads if self.file(name, d).exists()]
+        is_prepared = self.arrays(name).exists()
+        if not files and not is_prepared:
+            raise AibError(f"{name}: nothing is here to verify; run: aib data prepare {name}")
+        for download in files:
+            check_file(self.file(name, download), download.checksum)
+        found = [f"{len(files)} fetched {'file' if len(files) == 1 else 'files'}"] if files else []
+        if is_prepared:
+            verify_arrays(self.arrays(name))
+            if not self.is_current(name):
+                raise AibError(
+                    f"{name}: was prepared with other parameters; run: aib data prepare {name}"
+                )
+            found.append("the arrays")
+        note = {"time": datetime.now(UTC).isoformat(timespec="seconds")} | self._state(name)
+        (self.results / "verified").mkdir(exist_ok=True)
+        write_json(self.results / "verified" / f"{name}.json", note)
+        return f"{name}: {' and '.join(found)} as declared"
+
+    def verified(self, name: str) -> datetime | None:
+        """When the dataset was last verified as it is now."""
+        note = _read(self.results / "verified" / f"{name}.json") or {}
+        time = note.pop("time", None)
+        return datetime.fromisoformat(time) if time and note == self._state(name) else None
+
+    def _state(self, name: str) -> dict[str, Any]:
+        """What a verification is about; when this has changed, it is out of date."""
+        files = [d for d in self.dataset(name).downloads if self.file(name, d).exists()]
+        return {
+            "digest": (self.manifest(name) or {}).get("digest"),
+            "files": {download.file: download.checksum for download in files},
+        }
+
+    def load(self, name: str) -> PreparedData:
+        """The prepared dataset; AibError if there is none."""
+        if self.dataset(name) and not self.arrays(name).exists():
+            raise AibError(f"{name}: is not prepared; run: aib data prepare {name}")
+        return load(self.arrays(name))
+
+    def table(self) -> Table:
+        """One row a dataset: what it is, and what of it is here."""
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for column in ("dataset", "train", "test", "px", "fetched", "prepared", "verified"):
+            right = column in ("train", "test", "px")
+            table.add_column(column, justify="right" if right else "left", no_wrap=True)
+        for name in self.datasets:
+            table.add_row(name, *self._row(name))
+        return table
+
+    def _row(self, name: str) -> list[str]:
+        dataset, manifest, time = self.datasets[name], self.manifest(name), self.verified(name)
+        files = dataset.downloads
+        here = sum(self.file(name, download).exists() for download in files)
+        fetched = "-"
+        if files:
+            sizes = [download.bytes for download in files]
+            fetched = {0: "no", len(files): "yes"}.get(here, f"{here} of {len(files)}")
+            fetched += "" if None in sizes else f", {_megabytes(sum(sizes))}"
+        state = "no"
+        if manifest is not None:
+            size = sum(path.stat().st_size for path in self.arrays(name).glob("*.npy"))
+            state = _megabytes(size) if self.is_current(name) else "otherwise"
+        verified = f"{time.astimezone():%Y-%m-%d}" if time else "-"
+        return [*_counts(dataset), str(dataset.image_size), fetched, state, verified]
+
+
+def _counts(dataset: Dataset) -> tuple[str, str]:
+    """Images of train (and validation, if it is taken from there) and of test."""
+    counts = dataset if dataset.kind == "clutter" else dataset.counts
+    return ("?", "?") if counts is None else (f"{counts.train:,}", f"{counts.test:,}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None if there is none or it is damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,251 @@
+"""Turn verified files, a folder or the generator into arrays that training maps into memory.
+
+Two rules make the bytes depend on the images alone, not on archive order, seed or platform: every
+split is ordered by the SHA-256 of the image bytes (`Spool.order`), and the validation split is the
+first tenth (`validation_share`) of each class of train in that order. The first n images of a
+split are thus a fixed random sample of it.
+
+Examples are written to disk as they are decoded, and once more in their order, so memory does not
+grow with the number of images.
+"""
+
+import fcntl
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from aib.data import clutter
+from aib.data.checksums import check_file
+from aib.data.decoders import DECODERS
+from aib.data.decoders.class_folders import decode_folder
+from aib.data.examples import Example
+from aib.data.prepared import MANIFEST, SPLITS, stored_digest
+from aib.data.spool import Spool
+from aib.data.untrusted import CORRECT_IT, FETCH_AGAIN, RefusedError, reading
+from aib.errors import AibError
+from aib.params import ArchiveDataset, Dataset, FolderDataset
+
+
+class _Part(NamedTuple):
+    """One split to be: which examples of a spool, in which order."""
+
+    spool: Spool
+    indices: np.ndarray
+
+    def labels(self) -> np.ndarray:
+        return np.array(self.spool.labels, np.int64)[self.indices]
+
+
+def prepare(name: str, dataset: Dataset, downloads: Path, folder: Path) -> None:
+    """Write the dataset called `name` into `folder`; the same input gives the same bytes.
+
+    Args:
+        name: what params/datasets.yaml calls it; recorded in the manifest.
+        dataset: its entry.
+        downloads: the folder of its fetched files; not looked at if it needs none.
+        folder: made if absent. What it held before stays whole until the new arrays are complete.
+
+    Raises:
+        AibError: a file is not the declared one, is damaged, or holds something else.
+    """
+    started = time.monotonic()
+    with _workplace(folder) as aside, ExitStack() as stack:
+        spools = {s: stack.enter_context(closing(Spool(aside, s))) for s in SPLITS}
+        for example in _examples(dataset, downloads):
+            spools[example.split].add(example)
+        parts = _parts(dataset, downloads, spools)
+        statistics = _write_arrays(aside, parts, len(dataset.classes))
+        _write_manifest(aside, name, dataset, parts, statistics)
+        _move(aside, folder)
+    counts = ", ".join(f"{len(part.indices):,} {split}" for split, part in parts.items())
+    seconds = time.monotonic() - started
+    print(f"{name}: {counts} images prepared in {seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder`, for one process at a time; gone afterwards."""
+    aside = folder.with_name(f".{folder.name}.partial")
+    aside.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(aside, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AibError(f"{folder}: another process is preparing it; wait for it") from None
+        try:
+            for leftover in aside.iterdir():  # of a process that was killed
+                leftover.unlink()
+            yield aside
+        finally:
+            shutil.rmtree(aside)
+    finally:
+        os.close(descriptor)
+
+
+def _examples(dataset: Dataset, downloads: Path) -> Iterator[Example]:
+    if dataset.kind == "clutter":
+        return clutter.examples(dataset)
+    if dataset.kind == "folder":
+        return decode_folder(dataset)
+    for file in dataset.files:
+        check_file(downloads / file.file, file.checksum)
+    return DECODERS[dataset.decoder](dataset, [downloads / file.file for file in dataset.files])
+
+
+# ---------------------------------------------------------------- splits
+
+
+def _parts(dataset: Dataset, downloads: Path, spools: dict[str, Spool]) -> dict[str, _Part]:
+    """Return train, validation and test, each in canonical order."""
+    if dataset.kind == "clutter":
+        return {split: _Part(spool, spool.order()) for split, spool in spools.items()}
+    _check_complete(dataset, downloads, spools)
+    everything = _Part(spools["train"], spools["train"].order())
+    labels = everything.labels()
+    aside = np.zeros(len(labels), dtype=bool)
+    for label in range(len(dataset.classes)):
+        members = np.flatnonzero(labels == label)
+        aside[members[: round(len(members) * dataset.validation_share)]] = True
+    return {
+        "train": everything._replace(indices=everything.indices[~aside]),
+        "validation": everything._replace(indices=everything.indices[aside]),
+        "test": _Part(spools["test"], spools["test"].order()),
+    }
+
+
+def _check_complete(
+    dataset: ArchiveDataset | FolderDataset, downloads: Path, spools: dict[str, Spool]
+) -> None:
+    """Refuse a source without any image of a class, or with other counts than declared."""
+    where, remedy = downloads, FETCH_AGAIN
+    if dataset.kind == "folder":
+        where, remedy = Path(dataset.folder), CORRECT_IT
+    elif len(dataset.files) == 1:
+        where = downloads / dataset.files[0].file
+    with reading(where, "dataset", remedy):
+        for split in ("train", "test"):
+            labels = spools[split].labels
+            if absent := set(range(len(dataset.classes))) - set(labels):
+                raise RefusedError(f"no {split} image of class '{dataset.classes[min(absent)]}'")
+            declared = getattr(dataset.counts, split, len(labels))
+            if len(labels) != declared:
+                raise RefusedError(f"holds {len(labels):,} {split} images, expected {declared:,}")
+
+
+# ---------------------------------------------------------------- files
+
+
+def _write_arrays(folder: Path, parts: dict[str, _Part], classes: int) -> dict[str, list[float]]:
+    """Write the arrays of all splits; return the channel statistics of the train images."""
+    label_type = np.uint8 if classes <= 256 else np.int64
+    sums = _ChannelSums()
+    for split, part in parts.items():
+        labels = part.labels().astype(label_type)
+        _write_file(folder / f"{split}_labels.npy", lambda stream, a=labels: np.save(stream, a))
+        for name, shape in part.spool.shapes().items():
+            blocks = part.spool.blocks(name, part.indices)
+            if (split, name) == ("train", "images"):
+                blocks = sums.watch(blocks)
+            shape = (len(part.indices), *shape)
+            _write_file(
+                folder / f"{split}_{name}.npy",
+                lambda stream, s=shape, b=blocks: _write_blocks(stream, s, b),
+            )
+    return sums.statistics()
+
+
+def _write_blocks(stream: BinaryIO, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
+    """Write a uint8 array as np.save does, block by block."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    for block in blocks:
+        stream.write(block)
+
+
+class _ChannelSums:
+    """Mean and standard deviation of each channel, images scaled to [0, 1].
+
+    Sums are exact integers and each result is rounded once, so it is the same everywhere.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.totals, self.squares = 0, [0, 0, 0], [0, 0, 0]
+
+    def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Pass on blocks (B, 3, S, S) and take them into account."""
+        for block in blocks:
+            self.count += block.size // 3
+            for number, channel in enumerate(block.swapaxes(0, 1)):
+                self.totals[number] += int(channel.sum(dtype=np.int64))
+                squares = np.square(channel, dtype=np.uint16)
+                self.squares[number] += int(squares.sum(dtype=np.int64))
+            yield block
+
+    def statistics(self) -> dict[str, list[float]]:
+        """Return "mean" and "std"."""
+        scale = 255 * self.count
+        pairs = list(zip(self.totals, self.squares, strict=True))
+        return {
+            "mean": [total / scale for total, _ in pairs],
+            "std": [math.sqrt((self.count * sq - total**2) / scale**2) for total, sq in pairs],
+        }
+
+
+def _write_manifest(
+    folder: Path, name: str, dataset: Dataset, parts: dict[str, _Part], statistics: dict[str, Any]
+) -> None:
+    manifest = {
+        "dataset": name,
+        "parameters": dataset.identity(),
+        **_origin(dataset),
+        "classes": list(dataset.classes),
+        "masks": dataset.has_masks,
+        "digest": stored_digest(folder, dataset.has_masks),
+        "image_size": dataset.image_size,
+        "counts": {
+            split: _class_counts(part.labels(), dataset.classes) for split, part in parts.items()
+        },
+        **statistics,
+    }
+    text = json.dumps(manifest, indent=2) + "\n"
+    _write_file(folder / MANIFEST, lambda stream: stream.write(text.encode()))
+
+
+def _origin(dataset: Dataset) -> dict[str, Any]:
+    if dataset.kind == "clutter":
+        source = f"scikit-learn load_digits, generator seed {dataset.generator_seed}"
+        return {"source": source, "checksum": None, "decoder": "cluttered-digits"}
+    if dataset.kind == "folder":
+        return {"source": dataset.folder, "checksum": None, "decoder": "folder"}
+    checksums = {file.file: file.checksum for file in dataset.files}
+    return {"source": ", ".join(checksums), "checksum": checksums, "decoder": dataset.decoder}
+
+
+def _class_counts(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    return dict(zip(classes, counts, strict=True))
+
+
+def _move(aside: Path, folder: Path) -> None:
+    """Move the finished files, with the manifest last: no manifest, no dataset."""
+    folder.mkdir(exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for path in [*aside.glob("*.npy"), aside / MANIFEST]:
+        path.replace(folder / path.name)
+
+
+def _write_file(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    with path.open("wb") as stream:
+        write(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
