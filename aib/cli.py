@@ -200,12 +200,18 @@ def models_show(
 @models_app.command("fetch")
 def models_fetch(
     family: Annotated[str, typer.Argument(help="a family with ImageNet weights: vgg16, wrn50-2")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="a local file of the same content, of any name")
+    ] = None,
 ) -> None:
-    """Fetch the ImageNet weights of a family, from AIB_MIRROR or torchvision's address."""
+    """Fetch the ImageNet weights of a family: a local file, AIB_MIRROR, torchvision's address."""
     from aib.data.sources import fetch
     from aib.data.weights import download_of
 
-    print(fetch(download_of(family), WEIGHTS))
+    download = download_of(family)
+    if source is not None:
+        download = download.model_copy(update={"addresses": (str(source), *download.addresses)})
+    print(fetch(download, WEIGHTS))
 
 
 # ---------------------------------------------------------------- runs

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aib.models import Prediction, gaussian_kl
+from aib.models import Prediction, full_precision, gaussian_kl
 from aib.params import Objective
 
 BITS = 1 / math.log(2)  # bits in a nat
@@ -38,21 +38,23 @@ def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Loss
     total = cross-entropy + beta * kl_factor * penalty
             + lambda_g * codebook + lambda_c * commitment + branch.
     "released" puts exp(std) where the KL has the scale; "stated" uses std (facts.md #1). The last
-    two terms are not in bits (facts.md #3). Logits of several samples are averaged first.
+    two terms are not in bits (facts.md #3). Logits of several samples are averaged first. What half
+    precision made is taken to float32, so this is to be called outside of autocast.
     """
-    logits = prediction.logits.mean(dim=0)
+    logits = full_precision(prediction.logits).mean(dim=0)
     cross_entropy = functional.cross_entropy(logits, labels) * BITS
     zero = logits.new_zeros(())
     rate_bits = rate(prediction)
     penalty = rate_bits
     if objective.kl_scale == "released" and prediction.latent_mean is not None:
-        penalty = gaussian_kl(prediction.latent_mean, torch.exp(prediction.latent_std)) * BITS
+        scale = torch.exp(full_precision(prediction.latent_std))
+        penalty = gaussian_kl(prediction.latent_mean, scale) * BITS
     attention = prediction.attention
     codebook = attention.codebook_loss if attention else zero
     commitment = attention.commitment_loss if attention else zero
     branch = zero
     if prediction.branch_logits is not None:
-        branch = functional.cross_entropy(prediction.branch_logits, labels) * BITS
+        branch = functional.cross_entropy(full_precision(prediction.branch_logits), labels) * BITS
     total = (
         cross_entropy
         + objective.beta * objective.kl_factor * penalty

@@ -67,7 +67,7 @@ TRAINING = (
 class RunSpec(Strict):
     """dataset x model x protocol x scale x overrides x seed, all resolved to values.
 
-    Two specs that compute the same thing have the same key, whatever names led to them.
+    Two specs of the same values have the same key, whatever names led to them.
     """
 
     names: Names
@@ -178,19 +178,23 @@ def resolve(
     tree = json.loads(
         json.dumps(content | {k: getattr(protocol, k) for k in shared}, default=_dump)
     )
-    for table, name in (("per_family", model.family), ("per_model", names.model)):
+    for table, name in (("per_family", model.family), ("per_attention", model.attention_kind)):
         for key, value in getattr(protocol, table).get(name, {}).items():
             here = f"params/protocols.yaml: {names.protocol}.{table}.{name}"
             set_dotted(tree, key, value, here)
     for key, value in overrides.items():
-        part = key.split(".")[0]
-        if part in ("names", "dataset", "seed"):
+        part = "model" if key in ("model", "model.family") else key.split(".")[0]
+        if part in ("names", "dataset", "seed") or key in ("model", "model.family"):
             raise ParameterError(
                 f"{where}: {key}: '{part}' cannot be overridden; declare another {part} instead"
             )
         set_dotted(tree, key, value, where)
     check(type(network), tree["network"], f"{where}: network")  # says more than a union can
     spec = check(RunSpec, tree, where)
+    try:
+        spec.model.check_sizes(spec.network, spec.image_size)
+    except ValueError as error:
+        raise ParameterError(f"{where}: {error}") from None
     pixels = spec.dataset.image_size
     for key, most in (("crop_padding", pixels - 1), ("crop_size", pixels)):
         value = getattr(spec.augmentation, key)
@@ -263,7 +267,21 @@ def plan(parameters: Parameters, study_name: str) -> Plan:
 
 def plan_all(parameters: Parameters) -> dict[str, Plan]:
     """Every study resolved, so that a mistake in any of them is found at once."""
+    _check_protocols(parameters)
     return {name: plan(parameters, name) for name in parameters.studies}
+
+
+def _check_protocols(parameters: Parameters) -> None:
+    """Resolve what protocols say of families and kinds of attention, used by a study or not."""
+    plain = {"normalisation": None, "augmentation.crop_size": None}
+    largest = max(parameters.datasets, key=lambda name: parameters.datasets[name].image_size)
+    for (protocol, content), (name, model), (scale, sizes) in itertools.product(
+        parameters.protocols.items(), parameters.models.items(), parameters.scales.items()
+    ):
+        told = model.family in content.per_family or model.attention_kind in content.per_attention
+        if told and getattr(sizes.networks, FAMILIES[model.family].sizes) is not None:
+            names = Names(dataset=largest, model=name, protocol=protocol, scale=scale)
+            resolve(parameters, names, plain, 0, f"params/protocols.yaml: {protocol}")
 
 
 def find(parameters: Parameters, folder: str) -> RunSpec:

@@ -7,7 +7,6 @@ scored as the others are.
 import torch
 from torch import Tensor, nn
 
-from aib.errors import AibError
 from aib.models.attention import Attention
 from aib.models.bottleneck import Prediction
 from aib.models.vgg import convolution_block, features_and_trunk
@@ -81,16 +80,10 @@ class VGGPay(nn.Module):
     def __init__(self, model: PayModel, network: VGGNetwork, classes: int, image_size: int) -> None:
         super().__init__()
         before = len(network.blocks) - 1
-        if model.levels > before:
-            raise AibError(
-                f"levels is {model.levels}, but only {before} blocks stand before the last one"
-            )
         features, trunk = features_and_trunk(network, image_size)
         blocks = [*features, *trunk]
         attended = range(before - model.levels, before)
         pools = {index for index in attended if network.blocks[index].pool == "after"}
-        if any(network.blocks[index].pool == "each" for index in attended):
-            raise AibError("an attended block may not pool between its convolutions")
         # Segments end where features are attended to; a pooling opens the next segment.
         self.segments, opening = nn.ModuleList(), list(blocks[: attended.start])
         for index in attended:

@@ -38,7 +38,16 @@ class InformationBottleneck(nn.Module):
         return gaussian_sample(mean, std, samples, noise), mean, std
 
 
+def full_precision(values: Tensor) -> Tensor:
+    """The values in float32 if their type holds fewer bits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def gaussian_kl(mean: Tensor, std: Tensor) -> Tensor:
-    """KL(N(mean, std^2) || N(0, 1)) in nats: summed over K, averaged over the batch. Scalar."""
+    """KL(N(mean, std^2) || N(0, 1)) in nats: summed over K, averaged over the batch. Scalar.
+
+    In float32 at least, since a sum of hundreds of terms means little in half precision.
+    """
+    mean, std = full_precision(mean), full_precision(std)
     each = 0.5 * (mean.square() + std.square() - 1) - torch.log(std)
     return each.sum(dim=1).mean()

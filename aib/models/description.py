@@ -39,10 +39,10 @@ def describe(model: Model, network: Network, classes: int, image_size: int) -> D
         image = torch.empty(1, 3, image_size, image_size)
     own = {module: name for name, module in net.named_modules() if not list(module.children())}
 
-    def note(module: nn.Module, _: tuple, output: torch.Tensor) -> None:
-        if torch.is_tensor(output):
-            count = sum(p.numel() for p in module.parameters())
-            layers.append(Layer(own[module], type(module).__name__, tuple(output.shape), count))
+    def note(module: nn.Module, _: tuple, output: torch.Tensor | tuple) -> None:
+        first = output if torch.is_tensor(output) else output[0]
+        count = sum(p.numel() for p in module.parameters())
+        layers.append(Layer(own[module], type(module).__name__, tuple(first.shape), count))
 
     for module in own:
         module.register_forward_hook(note)

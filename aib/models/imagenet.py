@@ -3,11 +3,11 @@
 import copy
 from collections import OrderedDict
 
+import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from aib.errors import AibError
 from aib.models.attention import IBSpatialAttention
 from aib.models.bottleneck import InformationBottleneck
 from aib.models.network import Network, two_layer_head
@@ -24,14 +24,30 @@ def bottleneck_and_head(
     return bottleneck, two_layer_head(network.latent, classes)
 
 
+class AveragePool(nn.Module):
+    """nn.AdaptiveAvgPool2d, by means of slices: its own gradient is not deterministic on a GPU."""
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Average (N, C, h, w) over overlapping bins to (N, C, bins, bins)."""
+        rows, columns = (self._edges(size) for size in maps.shape[2:])
+        means = [maps[:, :, a:b, c:d].mean(dim=(2, 3)) for a, b in rows for c, d in columns]
+        return torch.stack(means, dim=2).unflatten(2, (self.bins, self.bins))
+
+    def _edges(self, size: int) -> list[tuple[int, int]]:
+        """First and last-but-one place of each bin, rounded outwards."""
+        return [(i * size // self.bins, -(-(i + 1) * size // self.bins)) for i in range(self.bins)]
+
+
 class VGG16(Network):
     """VGG-16 without its last pooling; attention on the last maps, then 3x3 average pooling."""
 
     def __init__(
         self, model: VGG16Model, network: LatentNetwork, classes: int, image_size: int
     ) -> None:
-        if image_size < 16:
-            raise AibError(f"an image of {image_size} pixels is too small for VGG-16: 16 at least")
         attention = None
         if model.has_map:
             attention = IBSpatialAttention(512, model.anchors, self._scores(model))
@@ -39,7 +55,7 @@ class VGG16(Network):
         super().__init__(
             features=make_layers(cfgs["D"])[:-1],
             attention=attention,
-            trunk=nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten()),
+            trunk=nn.Sequential(AveragePool(3), nn.Flatten()),
             bottleneck=bottleneck,
             head=head,
         )

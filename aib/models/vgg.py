@@ -2,7 +2,6 @@
 
 from torch import nn
 
-from aib.errors import AibError
 from aib.models.attention import IBSpatialAttention
 from aib.models.bottleneck import InformationBottleneck
 from aib.models.network import Network, two_layer_head
@@ -28,23 +27,6 @@ def convolution_block(block: Block, channels: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def output_size(blocks: tuple[Block, ...], size: int) -> int:
-    """Height of the feature map after `blocks` on a square image of height `size`.
-
-    Raises `AibError` when the blocks shrink it to nothing.
-    """
-    start = size
-    for number, block in enumerate(blocks, 1):
-        for index in range(block.layers):
-            stride = block.stride if index == 0 else 1
-            size = (size + 2 * ((block.kernel - 1) // 2) - block.kernel) // stride + 1
-            if block.pool == "each" or (block.pool == "after" and index == block.layers - 1):
-                size //= 2
-        if size < 1:
-            raise AibError(f"an image of {start} pixels is too small: block {number} leaves none")
-    return size
-
-
 def features_and_trunk(network: VGGNetwork, image_size: int) -> tuple[nn.Sequential, nn.Sequential]:
     """The blocks before the attention, and those after it up to a vector of `network.dense`."""
     widths = [3, *(block.channels for block in network.blocks)]
@@ -52,7 +34,7 @@ def features_and_trunk(network: VGGNetwork, image_size: int) -> tuple[nn.Sequent
         convolution_block(block, channels)
         for block, channels in zip(network.blocks, widths, strict=False)
     ]
-    left = output_size(network.blocks, image_size)
+    left = network.output_size(image_size)
     features = nn.Sequential(*blocks[: network.attention_after])
     trunk = nn.Sequential(
         *blocks[network.attention_after :],

@@ -82,7 +82,8 @@ def _explain(error: ValidationError, json_schema: dict, data: Any) -> str:
     found = json.dumps(first["input"], default=str)
     found = found if len(found) < 60 else found[:57] + "..."
     if first["type"] == "extra_forbidden":
-        valid = _properties(json_schema, json_schema, path[:-1])
+        # Without the key itself, which another branch of a union may have.
+        valid = _properties(json_schema, json_schema, path[:-1]) - {path[-1]}
         return f"{key}: unknown key '{path[-1]}'; {nearest(str(path[-1]), valid)}"
     if first["type"] == "literal_error":
         valid = [v.strip("' ") for v in first["ctx"]["expected"].replace(" or ", ", ").split(",")]
@@ -96,7 +97,7 @@ def _explain(error: ValidationError, json_schema: dict, data: Any) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "float_type" and isinstance(first["input"], str):
         message += " (YAML wants a point: 1.0e-4)"
-    return f"{key or 'the file'}: {message}; found {found}"
+    return f"{key}: {message}; found {found}" if key else f"{message}; found {found}"
 
 
 def _properties(root: dict, node: dict, path: list) -> set[str]:
@@ -131,5 +132,7 @@ def set_dotted(tree: dict, key: str, value: Any, where: str) -> None:
         node = node[parent]
     if not isinstance(node, dict) or last not in node:
         valid = set(node) if isinstance(node, dict) else {"none"}
+        deeper = {f"{k}.{last}" for k, v in tree.items() if isinstance(v, dict) and last in v}
+        valid = deeper or valid
         raise ParameterError(f"{where}: {key}: unknown key '{last}'; {nearest(last, valid)}")
     node[last] = value

@@ -86,11 +86,10 @@ def _extended(parent: dict, entry: dict, where: str) -> dict:
     child = copy.deepcopy(parent) | own
     for key, value in changes.items():
         set_dotted(child, key, copy.deepcopy(value), where)
-    changed = tuple(changes) + tuple(f"{key}." for key in changes)
     kept = {
         key: item
         for key, item in parent.get("facts", {}).items()
-        if key not in changed and not key.startswith(changed[len(changes) :])
+        if not any(f"{key}.".startswith(f"{changed}.") for changed in changes)
     }
     child["facts"] = kept | own.get("facts", {})
     return child
@@ -120,8 +119,6 @@ def _cross_check(parameters: Parameters) -> None:
         where = f"params/protocols.yaml: {name}"
         valid = {"own", *RELEASED_NORMALISATIONS, *parameters.normalisations}
         known(f"{where}.normalisation", protocol.normalisation, valid, "normalisation")
-        for model in protocol.per_model:
-            known(f"{where}.per_model", model, parameters.models, "model")
         for family in protocol.per_family:
             known(f"{where}.per_family", family, FAMILIES, "family")
         for key in protocol.facts:

@@ -38,6 +38,16 @@ class Model(Strict):
         """Does training start from a file of weights?"""
         return False
 
+    @property
+    def attention_kind(self) -> str:
+        """None, continuous or quantised: what a protocol's `per_attention` goes by."""
+        return "none"
+
+    def check_sizes(self, network: "Network", image_size: int) -> None:
+        """Raise `ValueError` where the network cannot be built for such images."""
+        if isinstance(network, VGGNetwork):
+            network.output_size(image_size)
+
 
 class AttentionModel(Model):
     """A network with or without bottleneck, attention, and anchors (docs/method.md)."""
@@ -66,6 +76,10 @@ class AttentionModel(Model):
     def anchor_count(self) -> int | None:
         return self.anchors
 
+    @property
+    def attention_kind(self) -> str:
+        return self.attention
+
 
 class WRNModel(AttentionModel):
     """A wide residual network."""
@@ -92,6 +106,10 @@ class VGG16Model(PretrainedModel):
         default=0, description="more 3x3 convolutions before the map; 3 in the released qt (#9)"
     )
 
+    def check_sizes(self, network: "Network", image_size: int) -> None:
+        if image_size < 16:
+            raise ValueError(f"{image_size} pixels are too small for VGG-16: 16 at least")
+
 
 class MapModel(Model):
     """A baseline that has a map by construction."""
@@ -105,6 +123,16 @@ class PayModel(MapModel):
     """Learn to Pay Attention."""
 
     levels: Positive = Field(description="blocks that are attended to, the last ones but one")
+
+    def check_sizes(self, network: "Network", image_size: int) -> None:
+        super().check_sizes(network, image_size)
+        before = network.blocks[:-1]
+        if self.levels > len(before):
+            raise ValueError(
+                f"'levels' is {self.levels}, and {len(before)} blocks stand before the last one"
+            )
+        if any(block.pool == "each" for block in before[-self.levels :]):
+            raise ValueError("an attended block may not pool between its convolutions")
 
 
 class ABNModel(MapModel):
@@ -141,6 +169,24 @@ class VGGNetwork(Strict):
                 f"'attention_after' is {self.attention_after}, there are {len(self.blocks)} blocks"
             )
         return self
+
+    def output_size(self, image_size: int) -> int:
+        """Side of the map after all blocks, for square images of that side.
+
+        Raises `ValueError` when the blocks shrink them to nothing.
+        """
+        size = image_size
+        for number, block in enumerate(self.blocks, 1):
+            for index in range(block.layers):
+                stride = block.stride if index == 0 else 1
+                size = (size + 2 * ((block.kernel - 1) // 2) - block.kernel) // stride + 1
+                if block.pool == "each" or (block.pool == "after" and index == block.layers - 1):
+                    size //= 2
+            if size < 1:
+                raise ValueError(
+                    f"an image of {image_size} pixels is too small: block {number} leaves none"
+                )
+        return size
 
 
 class WRNNetwork(Strict):

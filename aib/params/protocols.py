@@ -120,7 +120,7 @@ class Evaluation(Strict):
     average: Literal["logits", "probabilities"]
     select: Literal["last", "best_validation", "best_test"]
     draws: Positive = Field(
-        default=1, description="evaluations an epoch, of which the most accurate counts (#25)"
+        default=1, description="evaluations an epoch, of which the most accurate selects (#25)"
     )
 
     @field_validator("samples")
@@ -154,10 +154,10 @@ class Protocol(Strict):
     )
     evaluation: Evaluation
     per_family: dict[Name, dict[str, Any]] = Field(
-        default={}, description="family name to dotted key to value"
+        default={}, description="family name to dotted key of a run to value"
     )
-    per_model: dict[Name, dict[str, Any]] = Field(
-        default={}, description="model name to dotted key to value; after per_family"
+    per_attention: dict[Literal["none", "continuous", "quantised"], dict[str, Any]] = Field(
+        default={}, description="kind of attention to dotted key to value; after per_family"
     )
     facts: dict[str, str] = Field(
         default={}, description="dotted key to the item of docs/facts.md that justifies its value"

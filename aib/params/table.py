@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from aib.errors import AibError
 from aib.params.loading import Parameters
 from aib.params.protocols import Protocol
 
@@ -31,16 +32,18 @@ def protocol_table(parameters: Parameters) -> str:
 def write_table(root: Path, parameters: Parameters) -> Path:
     """Put the table between its marks in docs/method.md."""
     path = root / "docs" / "method.md"
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise AibError(f"{path}: the lines '{BEGIN.strip()}' and '{END.strip()}' are missing")
     path.write_text(f"{before}{BEGIN}\n{protocol_table(parameters)}\n{END}{after}")
     return path
 
 
 def _switches(protocol: Protocol) -> dict[str, Any]:
-    """Every value by its dotted key; what differs by family or model is one value."""
+    """Every value by its dotted key; what differs by family or attention is one value."""
     content = protocol.model_dump(mode="json", exclude=NOT_SWITCHES)
-    apart = {key: content.pop(key) for key in ("per_family", "per_model")}
+    apart = {key: content.pop(key) for key in ("per_family", "per_attention")}
     return _flat(content) | {
         key: "; ".join(
             f"{name}: {', '.join(f'{k} {v}' for k, v in changes.items())}"

@@ -9,8 +9,8 @@ from torch import nn
 class Average:
     """average = decay * average + (1 - decay) * now, after every step, from the start weights.
 
-    As released (#26) the running statistics of BatchNorm are averaged as well, counters are
-    copied, and nothing corrects for the start.
+    As released (#26) the running statistics of BatchNorm are averaged as well, and nothing corrects
+    for the start. Counters, which no prediction depends on, are copied.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -18,7 +18,8 @@ from aib.training.optimiser import Optimiser
 from aib.training.schedule import learning_rate
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-TRACED = (*Losses._fields, "correct")  # what every step leaves behind, by column
+# What every step leaves behind, by column: sums over its images, and their number.
+TRACED = (*Losses._fields, "correct", "images")
 
 
 @dataclass
@@ -33,7 +34,7 @@ class State:
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the next one
     epoch_start: dict[str, Tensor] = field(default_factory=dict)  # generators, when it began
-    trace: Tensor | None = None  # (steps, TRACED), sums over the images of each step
+    trace: Tensor | None = None  # (steps, TRACED)
     history: list[dict[str, float]] = field(default_factory=list)
     kept: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch, if asked for
     seconds: float = 0.0  # of all, until the checkpoint
@@ -59,7 +60,9 @@ class State:
 
     def take_kept(self) -> None:
         """Go back to the weights that were kept, if any were."""
-        for which, network in self.networks().items() if self.kept else ():
+        if not self.kept:
+            return
+        for which, network in self.networks().items():
             network.load_state_dict({n: self.kept[f"{which}.{n}"] for n in network.state_dict()})
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,13 +101,14 @@ def train_epoch(
     state: State,
     spec: RunSpec,
     loader: Loader,
-    forward: Callable[[Tensor], Any],
+    forward: Callable[..., Any],
     after_step: Callable[[], None],
 ) -> None:
     """Run the steps that the current epoch still lacks.
 
     `forward` is the model, compiled or not. `after_step` may save a checkpoint or raise. Nothing
-    in a step waits for the device: the losses stay there, in `state.trace`, until the epoch ends.
+    in a step waits for the device, but for the scaling of losses in fp16, which asks whether a step
+    overflowed: the losses stay there, in `state.trace`, until the epoch ends.
     """
     device, size = state.generators.device, spec.training.batch_size
     steps, _ = steps_an_epoch(spec.training, len(loader))
@@ -139,17 +143,19 @@ def train_epoch(
 def train_step(
     state: State,
     spec: RunSpec,
-    forward: Callable[[Tensor], Any],
+    forward: Callable[..., Any],
     images: Tensor,
     labels: Tensor,
     rate: float,
 ) -> Tensor:
     """One update of the weights; returns the step's row of the trace."""
     dtype = AUTOCAST.get(spec.training.precision)
-    with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
+    autocast = torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None)
+    with autocast:
         prediction = forward(images)
-        result = losses(prediction, labels, spec.objective)
+    result = losses(prediction, labels, spec.objective)
     state.optimiser.zero_grad()
+    state.optimiser.learning_rate = rate  # also of a step that the scaler leaves out
     state.scaler.scale(result.total).backward()
     state.scaler.step(state.optimiser, rate)
     state.scaler.update()
@@ -157,6 +163,7 @@ def train_step(
         state.average.update(state.model)
     with torch.no_grad():
         if spec.training.second_forward:  # moves the statistics of BatchNorm, and nothing else
-            state.model(images, spec.training.second_forward)
+            with autocast:
+                forward(images, spec.training.second_forward)
         correct = (prediction.logits.mean(dim=0).argmax(dim=1) == labels).float().mean()
-        return torch.stack([*result, correct]).detach() * len(labels)
+        return torch.stack([*result, correct, torch.ones_like(correct)]).detach() * len(labels)

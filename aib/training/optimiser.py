@@ -32,7 +32,7 @@ class Optimiser:
             anchor_decay = decay if parameters.anchor_weight_decay else 0.0
             self.groups.append((anchors, parameters.anchor_lr_ratio, anchor_decay))
         self.moments = [[self._start(p) for p in group] for group, _, _ in self.groups]
-        self.learning_rate = 0.0  # of the last step
+        self.learning_rate = 0.0  # of the last step, for the record
 
     @property
     def param_groups(self) -> list[dict[str, list[nn.Parameter]]]:
@@ -48,7 +48,6 @@ class Optimiser:
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every parameter that has a gradient, at this rate times its group's share."""
-        self.learning_rate = learning_rate
         for (group, share, decay), moments in zip(self.groups, self.moments, strict=True):
             moved = [(p, m) for p, m in zip(group, moments, strict=True) if p.grad is not None]
             parameters = [parameter for parameter, _ in moved]

@@ -69,6 +69,10 @@ def train(
         raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
     folder.mkdir(parents=True, exist_ok=True)
     origin = {"code_hash": code_hash, "data_digest": data.digest}
+    if spec.model.pretrained:
+        if weights is None:
+            raise AibError(f"{spec.names.model}: starts from weights, and none were given")
+        origin["pretrained_sha256"] = record.file_sha256(weights)
     with checkpoint.exclusive(folder):
         finished = _finished(folder, origin)
         if finished is not None:
@@ -120,7 +124,6 @@ class _Run:
         weights: Path | None,
     ) -> None:
         self.spec, self.data, self.folder, self.origin = spec, data, folder, origin
-        self.weights = weights
         self.started = time.perf_counter()
         self.device = device = prepare_device(device_name, spec.training.precision)
         with torch.random.fork_rng([]):  # what building draws is of no consequence
@@ -205,12 +208,11 @@ class _Run:
     def _finish_epoch(self) -> None:
         """Read the epoch's trace, evaluate, add a line to the history."""
         state, evaluation = self.state, self.spec.evaluation
-        trace = state.trace.double().cpu()
-        infinite = (~torch.isfinite(trace[:, TRACED.index("total")])).nonzero()
-        if len(infinite):
-            raise Diverged("the loss", state.epoch + 1, int(infinite[0]) + 1)
+        trace = self._finite(state.trace.double().cpu())
         begin = time.perf_counter()
-        means = dict(zip(TRACED, (trace.sum(0) / self.images_an_epoch).tolist(), strict=True))
+        sums = dict(zip(TRACED, trace.sum(0).tolist(), strict=True))
+        images = sums.pop("images")
+        means = {name: total / images for name, total in sums.items()}
         line = {"epoch": state.epoch + 1}
         line["learning_rate"] = state.optimiser.learning_rate
         line |= {"loss": means.pop("total"), "train_accuracy": means.pop("correct")} | means
@@ -219,8 +221,10 @@ class _Run:
                 self._predict(split, evaluation.samples[0], draw)
                 for draw in range(evaluation.draws)
             ]
-            figures, _, anchors = max(draws, key=lambda drawn: drawn[0].accuracy)
+            figures, _, anchors = draws[0]
             line |= {f"{split}_{name}": value for name, value in figures._asdict().items()}
+            if evaluation.draws > 1:
+                line[f"{split}_best_draw"] = max(drawn.accuracy for drawn, _, _ in draws)
             if anchors and split == "validation":
                 line |= {"dead_anchors": anchors["dead"], "perplexity": anchors["perplexity"]}
         spent = sum(entry["seconds"] for entry in state.history)
@@ -229,7 +233,7 @@ class _Run:
         line["images_per_second"] = self.images_an_epoch / line["seconds"]
         for name, value in line.items():
             if not math.isfinite(value):
-                raise Diverged(name, state.epoch + 1, len(trace))
+                raise Diverged(name, state.epoch + 1, len(state.trace))
         state.history.append(line)
         self._keep_best()
         state.epoch, state.step, state.trace = state.epoch + 1, 0, None
@@ -239,6 +243,17 @@ class _Run:
             f"rate {line['rate']:.2f} bits  validation {line['validation_accuracy']:.2%}  "
             f"{line['images_per_second']:.0f} images/s" + _anchor_words(line)
         )
+
+    def _finite(self, trace: torch.Tensor) -> torch.Tensor:
+        """The trace without steps that overflowed and were left out, as only fp16 may do.
+
+        Raises `Diverged` where the loss was lost for good.
+        """
+        finite = torch.isfinite(trace[:, TRACED.index("total")])
+        recovered = self.state.scaler.is_enabled() and bool(finite[-1])
+        if not finite.all() and not recovered:
+            raise Diverged("the loss", self.state.epoch + 1, int((~finite).nonzero()[0]) + 1)
+        return trace[finite]
 
     def _keep_best(self) -> None:
         """Copy the weights if this epoch is the one that the protocol selects so far."""
@@ -335,7 +350,6 @@ class _Run:
         content = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed} | self.origin
         content |= {
             "spec": self.spec.model_dump(mode="json"),
-            "pretrained_sha256": record.file_sha256(self.weights) if self.weights else None,
             "git": git_state(Path.cwd()),
             "environment": environment() | {"device": describe(self.device)},
         }
@@ -415,8 +429,14 @@ def best_epoch(history: list[dict[str, float]], choice: str) -> int:
     """The epoch, from 1, that `choice` selects; the earliest wins a tie."""
     if choice == "last":
         return len(history)
-    accuracies = [line[f"{choice.removeprefix('best_')}_accuracy"] for line in history]
+    split = choice.removeprefix("best_")
+    accuracies = [_selecting(line, split) for line in history]
     return accuracies.index(max(accuracies)) + 1
+
+
+def _selecting(line: dict[str, float], split: str) -> float:
+    """The accuracy that selects: the best of several draws, as the release does (#25)."""
+    return line.get(f"{split}_best_draw", line[f"{split}_accuracy"])
 
 
 def _figures_at(history: list[dict[str, float]], choice: str) -> dict[str, float]:
@@ -424,4 +444,6 @@ def _figures_at(history: list[dict[str, float]], choice: str) -> dict[str, float
     names = ("accuracy", "cross_entropy", "rate", "relevance")
     line = history[epoch - 1]
     figures = {f"test_{name}": line[f"test_{name}"] for name in names}
+    if choice == "best_test":
+        figures["test_accuracy"] = _selecting(line, "test")
     return {"epoch": epoch, "validation_accuracy": line["validation_accuracy"]} | figures

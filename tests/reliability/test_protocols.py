@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
@@ -13,10 +14,13 @@ from aib import record
 from aib.data.prepared import load as load_data
 from aib.data.preparing import prepare
 from aib.errors import AibError
+from aib.generators import Generators
 from aib.params import FAMILIES, Scale, check, load
 from aib.runs import Names, RunSpec, resolve
+from aib.training import loop
 from aib.training import run as training
 from aib.training.average import Average
+from aib.training.optimiser import make_optimiser
 
 PARAMETERS = load(Path(__file__).parents[2])
 BLOCK = {"channels": 4, "layers": 1}
@@ -65,7 +69,7 @@ def spec(model: str, protocol: str, **overrides) -> RunSpec:
         }
     )
     if PARAMETERS.models[model].pretrained:
-        overrides = {"model.weights": "none"} | overrides
+        overrides = {"model.weights": "none", **overrides}
     names = Names(dataset="digits", model=model, protocol=protocol, scale="tiny")
     changes = PLAIN | {key.replace("__", "."): value for key, value in overrides.items()}
     return resolve(parameters, names, changes, 0, "test")
@@ -109,9 +113,51 @@ def test_every_model_trains_as_released(data, tmp_path, name):
         assert line["dead_anchors"] < each.model.anchor_count
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16", "tf32"])
-def test_every_precision_trains(data, tmp_path, precision):
+def spy_on_losses(monkeypatch, change=lambda result, call: result) -> list:
+    """Note every prediction that is trained on, and let `change` alter its losses."""
+    seen, real = [], loop.losses
+
+    def losses(prediction, *arguments):
+        seen.append(prediction)
+        return change(real(prediction, *arguments), len(seen))
+
+    monkeypatch.setattr(loop, "losses", losses)
+    return seen
+
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "tf32": torch.float32}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_precision_trains(data, tmp_path, precision, monkeypatch):
+    seen = spy_on_losses(monkeypatch)
     run(spec("wrn-aib-qt", "stated-wrn", training__precision=precision), data, tmp_path)
+    assert {prediction.latent_mean.dtype for prediction in seen} == {PRECISIONS[precision]}
+
+
+def overflow(result, call: int):
+    """The second step of three overflows."""
+    return result._replace(total=result.total * float("inf")) if call == 2 else result
+
+
+def test_fp16_leaves_out_a_step_that_overflows_and_goes_on(data, tmp_path, monkeypatch):
+    spy_on_losses(monkeypatch, overflow)
+    run(spec("wrn-aib", "released-wrn"), data, tmp_path)
+    line = record.read(tmp_path).history[0]
+    assert np.isfinite(line["loss"])
+    assert line["learning_rate"] == 0.1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_loss_that_stays_infinite_is_a_diverged_run(data, tmp_path, monkeypatch, precision):
+    def lost(result, call: int):
+        return overflow(result, 2) if call >= 2 else result
+
+    spy_on_losses(monkeypatch, lost)
+    each = spec("wrn-aib", "released-wrn", training__precision=precision)
+    result = training.train(each, data, tmp_path, "code", device_name="cpu")
+    assert result["status"] == "diverged"
+    assert result["step"] == 2
 
 
 def weights_of(data, folder: Path, **overrides) -> dict[str, torch.Tensor]:
@@ -182,7 +228,17 @@ def test_the_average_predicts_from_one_sample_as_released_or_always(data, tmp_pa
     assert sound["1"] == quirk["1"]
 
 
-def test_several_draws_an_epoch_take_the_best_one(data, tmp_path, monkeypatch):
+def test_the_average_is_taken_before_the_second_forward(data, tmp_path):  # #26
+    changes = {"training.train_subset": 24, "initialisation": "pytorch"}
+    changes |= {"training.weight_average": {"decay": 0.5, "evaluates": "all"}}
+    once, twice = (
+        weights_of(data, tmp_path / str(second), **changes, training__second_forward=second)
+        for second in (None, 3)
+    )
+    assert all(torch.equal(once[name], twice[name]) for name in once)
+
+
+def test_several_draws_an_epoch_select_and_the_first_is_the_figure(data, tmp_path, monkeypatch):
     quiet_predict = training.predict
 
     def loud_predict(*arguments):
@@ -191,27 +247,53 @@ def test_several_draws_an_epoch_take_the_best_one(data, tmp_path, monkeypatch):
         return log_probabilities + 5 * torch.randn_like(log_probabilities), *others
 
     monkeypatch.setattr(training, "predict", loud_predict)
-    lines = {}
+    found = {}
     for draws in (1, 4):
         changes = QUIET | {"evaluation.samples": [1], "training.epochs": 4}
-        run(spec("wrn-aib", "released-cub", **changes, evaluation__draws=draws), data, tmp_path)
-        lines[draws] = record.read(tmp_path).history
-        (tmp_path / record.RESULT).unlink()
-        (tmp_path / record.FINISHED).unlink()
-    single, best = (np.array([line["test_accuracy"] for line in lines[d]]) for d in (1, 4))
-    assert (best >= single).all()  # the first draw is the same one
-    assert (best > single).any()
-    assert [line["loss"] for line in lines[1]] == [line["loss"] for line in lines[4]]
+        each = spec("wrn-aib", "released-cub", **changes, evaluation__draws=draws)
+        figures = run(each, data, tmp_path / str(draws))["figures"]
+        found[draws] = record.read(tmp_path / str(draws)).history, figures
+    (single, plain), (lines, figures) = found[1], found[4]
+    for key in ("loss", "test_accuracy", "validation_accuracy"):
+        assert [line[key] for line in single] == [line[key] for line in lines]
+    best = [line["test_best_draw"] for line in lines]
+    assert all(line["test_accuracy"] <= high for line, high in zip(lines, best, strict=True))
+    assert max(best) > plain["best_test"]["test_accuracy"]
+    assert figures["best_test"]["test_accuracy"] == max(best)
+    assert figures["best_test"]["epoch"] == 1 + best.index(max(best))
+    assert figures["last"] == plain["last"]
 
 
-def test_a_run_under_the_cub_protocol_resumes_in_the_same_bits(data, tmp_path, monkeypatch):
-    each = spec("wrn-aib-qt", "released-cub", training__epochs=2, initialisation="pytorch")
+def test_a_pretrained_run_starts_from_its_file_and_says_which(data, tmp_path):
+    torch.manual_seed(0)
+    backbone = torchvision.models.vgg16(weights=None).features.state_dict()
+    path = tmp_path / "vgg16.pth"
+    torch.save({f"features.{name}": tensor for name, tensor in backbone.items()}, path)
+    few = {"evaluation.samples": [1], "evaluation.draws": 1, "optimiser.learning_rate": 1e-12}
+    few |= QUIET | {"model.weights": "imagenet"}
+    each = spec("vgg16-aib", "released-cub", **few)
+    with pytest.raises(AibError, match="starts from weights, and none were given"):
+        training.train(each, data, tmp_path / "run", "code", device_name="cpu")
+    result = training.train(each, data, tmp_path / "run", "code", device_name="cpu", weights=path)
+    kept = load_file(tmp_path / "run" / record.WEIGHTS)
+    for name, tensor in backbone.items():
+        torch.testing.assert_close(kept[f"features.{name}"], tensor)
+    assert result["pretrained_sha256"] == record.file_sha256(path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_run_under_the_cub_protocol_resumes_in_the_same_bits(
+    data, tmp_path, monkeypatch, precision
+):
+    changes = {"training.epochs": 3, "initialisation": "pytorch", "training.precision": precision}
+    each = spec("wrn-aib-qt", "released-cub", **changes)
     whole = run(each, data, tmp_path / "whole")
+    assert whole["figures"]["best_test"]["epoch"] == 1  # so what was kept must survive the stop
     steps, save = [], training._Run._save_if_due
 
     def stop_once(self):
         steps.append(0)
-        if len(steps) == 2:
+        if len(steps) == 5:  # in the second epoch
             self.stop_signal = 15
         save(self)
 
@@ -221,3 +303,16 @@ def test_a_run_under_the_cub_protocol_resumes_in_the_same_bits(data, tmp_path, m
     again = run(each, data, tmp_path / "parts")
     for key in ("weights_sha256", "evaluation", "figures", "anchors"):
         assert again[key] == whole[key], key
+
+
+def test_the_scale_of_fp16_is_part_of_the_checkpoint():
+    states = []
+    for scale in (1024.0, 8.0):
+        network = nn.Linear(2, 2)
+        optimiser = make_optimiser(network, PARAMETERS.protocols["stated"].optimiser)
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        scaler.scale(torch.ones(()))  # makes the scale a tensor
+        generators = Generators(0, torch.device("cpu"))
+        states.append(loop.State(network, optimiser, scaler, None, generators))
+    states[1].restore(states[0].to_dict())
+    assert states[1].scaler.get_scale() == 1024

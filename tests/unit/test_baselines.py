@@ -68,7 +68,7 @@ def test_pay_attends_to_the_blocks_before_the_last_and_nothing_else_classifies(n
 
 def test_pay_needs_enough_blocks():
     model = PARAMETERS.models["vgg-att3"].model_copy(update={"levels": 4})
-    with pytest.raises(AibError, match="only 3 blocks stand before the last"):
+    with pytest.raises(AibError, match="'levels' is 4, and 3 blocks stand before the last one"):
         build(model, SMALL, 10, 32)
 
 

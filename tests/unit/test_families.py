@@ -10,9 +10,10 @@ from torch import nn
 from aib.errors import AibError
 from aib.models import build
 from aib.models.description import describe
+from aib.models.imagenet import AveragePool
 from aib.models.initialise import initialise
 from aib.models.wrn import PreActivationBlock
-from aib.objective import rate
+from aib.objective import losses, rate
 from aib.params import FAMILIES, LatentNetwork, ParameterError, WRNNetwork, check, load
 from aib.params.models import Networks
 
@@ -55,7 +56,51 @@ def test_means_and_several_samples(name):
 def test_other_input_sizes(name, size):
     with torch.no_grad():
         prediction = make(name, size).eval()(torch.rand(1, 3, size, size), 0)
-    assert prediction.attention.map.shape[2:] == (size // 2,) * 2 or name == "vgg16-aib"
+    side = 3 if name == "vgg16-aib" else size // 2
+    assert prediction.attention.map.shape[2:] == (side, side)
+
+
+def test_the_large_residual_network_trains_all_of_itself():
+    network = make("wrn50-2-aib-qt", 64).train()
+    prediction = network(torch.rand(2, 3, 64, 64))
+    labels = torch.tensor([0, 1])
+    losses(prediction, labels, PARAMETERS.protocols["released-cub"].objective).total.backward()
+    assert prediction.attention.map.shape[2:] == (4, 4)  # that of layer3, though layer4 halves
+    idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not [name for name in idle if not name.endswith(".bias")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 14, 17])
+def test_average_pooling_is_that_of_torch(size):
+    maps = torch.rand(2, 3, size, size + 1, dtype=torch.float64, requires_grad=True)
+    found, expected = AveragePool(3)(maps), nn.AdaptiveAvgPool2d(3)(maps)
+    torch.testing.assert_close(found, expected)
+    weights = torch.rand_like(found)
+    gradients = [
+        torch.autograd.grad((pooled * weights).sum(), maps)[0] for pooled in (found, expected)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("name", PARAMETERS.models)
+def test_no_operation_is_without_a_deterministic_gradient_on_a_gpu(name):
+    """AdaptiveAvgPool2d to more than one place has none; training there would stop."""
+    model = PARAMETERS.models[name]
+    family = FAMILIES[model.family]
+    with torch.device("meta"):
+        network = build(model, getattr(PAPER, family.sizes), 10, family.image_size)
+    for module in network.modules():
+        if isinstance(module, nn.AdaptiveAvgPool2d):
+            assert module.output_size == 1
+
+
+@pytest.mark.parametrize("name", ["vgg-aib-qt", "wrn-aib-qt"])
+def test_the_layers_that_are_shown_hold_all_parameters(name):
+    family = FAMILIES[PARAMETERS.models[name].family]
+    sizes = getattr(PAPER, family.sizes)
+    found = describe(PARAMETERS.models[name], sizes, 10, family.image_size)
+    layers = {layer.name: layer.parameters for layer in found.layers}
+    assert sum(layers.values()) == found.parameters
 
 
 def test_standard_sizes_of_the_map():
@@ -108,7 +153,7 @@ def test_impossible_sizes_are_one_line(entry, words):
 
 
 def test_an_image_too_small_for_vgg16_is_one_clear_error():
-    with pytest.raises(AibError, match="12 pixels is too small for VGG-16: 16 at least"):
+    with pytest.raises(AibError, match="12 pixels are too small for VGG-16: 16 at least"):
         make("vgg16-aib", 12)
 
 
@@ -116,7 +161,7 @@ def test_an_image_too_small_for_vgg16_is_one_clear_error():
 def test_the_start_weights_of_wide_resnets(scheme):
     network = make("wrn-aib")
     initialise(network, scheme, torch.Generator().manual_seed(0))
-    convolution = network.trunk[0][0].convolution2
+    convolution = network.trunk[0][0].convolution1  # which changes the width
     expected = math.sqrt(2 / (9 * convolution.out_channels))
     assert convolution.weight.std().item() == pytest.approx(expected, rel=0.02)
     assert network.trunk[1].weight.unique().tolist() == [1]

@@ -77,7 +77,23 @@ MISTAKES = [
         "optimizer.learning_rate: 0.04",
         ["nearest: 'optimiser'"],
     ),
-    ("protocols.yaml", "vgg-aib:", "vgg-aid:", ["per_model", "nearest: 'vgg-aib'"]),
+    ("protocols.yaml", "    quantised:", "    quantized:", ["per_attention", "'quantised'"]),
+    ("protocols.yaml", "    wrn50-2:", "    wrn502:", ["per_family", "nearest: 'wrn50-2'"]),
+    (
+        "protocols.yaml",
+        "      initialisation: released-cub-wrn",
+        "      initialization: released-cub-wrn",
+        ["released-cub.per_family.wrn50-2", "nearest: 'initialisation'"],
+    ),
+    (
+        "protocols.yaml",
+        "initialisation: released-cub-wrn",
+        "initialisation: released-cub",
+        ["released-cub", "nearest: 'released-cub-wrn'"],
+    ),
+    ("studies/quick.yaml", "objective.beta", "model.family", ["cannot be overridden"]),
+    ("studies/quick.yaml", "objective.beta", "precision", ["'training.precision'"]),
+    ("studies/quick.yaml", "{ model: vgg-dvib }", "{ model: vgg-att3 }", ["'levels' is 3"]),
     ("scales.yaml", "epochs: 12", "epochs: 0", ["quick.epochs", "found 0"]),
     ("scales.yaml", "attention_after: 2", "attention_after: 9", ["there are 3 blocks"]),
 ]
@@ -89,8 +105,7 @@ def test_a_mistake_is_one_line_that_helps(folder, file, old, new, said):
 
     def check_everything():
         parameters = params.load(folder)
-        for study in parameters.studies:
-            runs.plan(parameters, study)
+        runs.plan_all(parameters)
 
     with pytest.raises(ParameterError) as caught:
         check_everything()

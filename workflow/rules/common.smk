@@ -13,7 +13,7 @@ from aib.runs import plan, plan_all
 try:
     CONFIG = check(WorkflowConfig, config, "--config")
     PARAMETERS = load(Path.cwd())
-    plan_all(PARAMETERS)
+    PLANS = plan_all(PARAMETERS)
     PLAN = plan(PARAMETERS, CONFIG.study)
 except AibError as error:
     sys.exit(f"error: {error}")
@@ -60,14 +60,14 @@ def files_of(wildcards):
     return [f"{folder}/{download.file}" for download in dataset.downloads]
 
 
-BY_FOLDER = {str(run.folder): run for run in PLAN.runs}
+PRETRAINED = {str(r.folder): r for p in PLANS.values() for r in p.runs if r.model.pretrained}
 
 
 def weights_of(wildcards):
     """The fetched weights that a run starts from, if it does."""
-    run = BY_FOLDER[os.path.join(*wildcards[:3], f"seed-{wildcards.seed}")]
-    if run.model.pretrained:
-        return f"results/weights/{run.model.family}.done"
+    folder = RUN.removeprefix("results/runs/").format(**wildcards)
+    if folder in PRETRAINED:
+        return f"results/weights/{PRETRAINED[folder].model.family}.done"
     return []
 
 
