@@ -16,12 +16,7 @@ import torch
 from torch import Tensor
 
 from aib.data.augment import PaddingMode, augmentation_plan, crop_and_flip
-
-
-def centre(side: int, size: int) -> slice:
-    """The central `size` of `side` pixels, as torchvision's CenterCrop counts them."""
-    start = round((side - size) / 2)
-    return slice(start, start + size)
+from aib.data.prepared import centre
 
 
 class Loader:

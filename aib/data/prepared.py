@@ -130,3 +130,9 @@ def _load_split(folder: Path, split: str, manifest: dict) -> Split:
         if arrays[name].shape != shape:
             raise ValueError(f"{split}_{name}.npy is {arrays[name].shape}, expected {shape}")
     return Split(**arrays)
+
+
+def centre(side: int, size: int) -> slice:
+    """The central `size` of `side` pixels, as torchvision's CenterCrop counts them."""
+    start = round((side - size) / 2)
+    return slice(start, start + size)

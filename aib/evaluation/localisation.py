@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from aib.data.prepared import load
+from aib.data.prepared import centre, load
 from aib.errors import AibError
 from aib.record import ATTENTION, LOCALISATION, Record, write_json
 
@@ -54,7 +54,8 @@ def centred_gaussian(size: int) -> np.ndarray:
 def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
     """Score one run's mean maps, with polarity and controls; writes localisation.json.
 
-    A run that diverged gets null.
+    A run that diverged gets null. Masks are cropped as evaluation cropped the images; where one
+    then covers nothing or everything, its image is left out and counted.
 
     Raises `AibError` when the run kept no maps or the data has no masks.
     """
@@ -66,12 +67,20 @@ def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
         raise AibError(f"{data_folder}: this data has no masks to compare maps with")
     if not run.attention:
         raise AibError(f"{run.folder / ATTENTION}: missing; this model has no attention map")
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = {"left_out": {}}
     splits = {}
     for split in ("validation", "test"):
         means = run.attention[f"{split}_mean"]
         masks = np.asarray(getattr(data, split).masks[: len(means)])
-        splits[split] = upsample(means, masks.shape[1]), masks
+        crop = run.spec["spec"]["augmentation"]["crop_size"]
+        window = centre(masks.shape[1], crop or masks.shape[1])
+        masks = masks[:, window, window]  # what evaluation saw
+        whole = masks.shape[1] * masks.shape[2]
+        telling = (masks.sum(axis=(1, 2)) % whole) > 0  # neither nothing nor everything
+        result["left_out"][split] = int((~telling).sum())
+        splits[split] = upsample(means, masks.shape[1])[telling], masks[telling]
+        if not telling.any():
+            raise AibError(f"{data_folder}: every {split} mask covers nothing or everything")
         result[split] = figures(*splits[split])
     maps, masks = splits["test"]
     shows_object = result["validation"]["auroc"] >= 0.5

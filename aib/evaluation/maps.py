@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from aib.data.loader import Loader, centre
-from aib.data.prepared import PreparedData
+from aib.data.loader import Loader
+from aib.data.prepared import PreparedData, centre
 from aib.evaluation.accuracy import BATCH
 from aib.generators import derived_seed
 

@@ -1,6 +1,7 @@
 """Every model trains under every protocol's switches, and each switch does what it says."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from aib import record
 from aib.data.prepared import load as load_data
 from aib.data.preparing import prepare
 from aib.errors import AibError
+from aib.evaluation.localisation import figures, localise, upsample
 from aib.generators import Generators
 from aib.params import FAMILIES, Scale, check, load
 from aib.runs import Names, RunSpec, resolve
@@ -55,10 +57,15 @@ PLAIN = {
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     prepare("digits", DATASET, folder, folder / "digits")
-    return load_data(folder / "digits")
+    return folder / "digits"
+
+
+@pytest.fixture(scope="module")
+def data(data_folder):
+    return load_data(data_folder)
 
 
 def spec(model: str, protocol: str, **overrides) -> RunSpec:
@@ -123,6 +130,28 @@ def spy_on_losses(monkeypatch, change=lambda result, call: result) -> list:
 
     monkeypatch.setattr(loop, "losses", losses)
     return seen
+
+
+def test_masks_are_cropped_as_the_images_were(data, data_folder, tmp_path):
+    run(spec("wrn-aib", "stated-wrn"), data, tmp_path)
+    found = localise(record.read(tmp_path), data_folder)
+    maps = record.read(tmp_path).attention["test_mean"]
+    masks = np.array(data.test.masks[: len(maps), 2:34, 2:34])
+    assert found["test"] == figures(upsample(maps, 32), masks)
+    assert found["left_out"] == {"validation": 0, "test": 0}
+
+
+def test_masks_that_say_nothing_are_left_out_and_counted(data, data_folder, tmp_path):
+    run(spec("wrn-aib", "stated-wrn"), data, tmp_path / "run")
+    shutil.copytree(data_folder, tmp_path / "data")
+    masks = np.load(tmp_path / "data/test_masks.npy")
+    masks[0], masks[1] = 1, 0
+    np.save(tmp_path / "data/test_masks.npy", masks)
+    found = localise(record.read(tmp_path / "run"), tmp_path / "data")
+    maps = record.read(tmp_path / "run").attention["test_mean"]
+    assert found["left_out"] == {"validation": 0, "test": 2}
+    kept = masks[2 : len(maps), 2:34, 2:34]
+    assert found["test"] == figures(upsample(maps[2:], 32), kept)
 
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "tf32": torch.float32}
