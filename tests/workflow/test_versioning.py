@@ -103,7 +103,7 @@ def test_files_linked_anew_train_nothing(project, link):
 def test_two_versions_are_compared_and_the_first_restored(project):
     manifest = project / DATA / "manifest.json"
     first = manifest.read_text()
-    edit(project / "params/datasets.yaml", "test: 100", "test: 90")
+    edit(project / "params/datasets.yaml", "test: 100\n", "test: 90\n")
     run(project, "dvc", "repro", "data")
     changed = {
         f"{DATA}/{part}"
