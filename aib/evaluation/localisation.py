@@ -57,12 +57,14 @@ def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
     A run that diverged gets null. Masks are cropped as evaluation cropped the images; where one
     then covers nothing or everything, its image is left out and counted.
 
-    Raises `AibError` when the run kept no maps or the data has no masks.
+    Raises `AibError` when the run kept no maps, or the data has no masks or is not the run's.
     """
     if not run.completed:
         write_json(run.folder / LOCALISATION, None)
         return None
     data = load(data_folder)
+    if data.digest != run.result["data_digest"]:
+        raise AibError(f"{data_folder}: not the data that {run.folder} was trained on")
     if data.test.masks is None:
         raise AibError(f"{data_folder}: this data has no masks to compare maps with")
     if not run.attention:

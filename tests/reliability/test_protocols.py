@@ -141,6 +141,14 @@ def test_masks_are_cropped_as_the_images_were(data, data_folder, tmp_path):
     assert found["left_out"] == {"validation": 0, "test": 0}
 
 
+def test_maps_are_compared_with_the_data_of_their_run_only(data, data_folder, tmp_path):
+    run(spec("wrn-aib", "stated-wrn"), data, tmp_path / "run")
+    other = DATASET.model_copy(update={"generator_seed": 1})
+    prepare("digits", other, tmp_path, tmp_path / "other")
+    with pytest.raises(AibError, match="not the data that"):
+        localise(record.read(tmp_path / "run"), tmp_path / "other")
+
+
 def test_masks_that_say_nothing_are_left_out_and_counted(data, data_folder, tmp_path):
     run(spec("wrn-aib", "stated-wrn"), data, tmp_path / "run")
     shutil.copytree(data_folder, tmp_path / "data")

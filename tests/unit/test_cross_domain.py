@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aib.evaluation.transfer import transfer_figures
+from aib.evaluation.cross_domain import transfer_figures
 from aib.params import ParameterError, load
 
 ROOT = Path(__file__).parents[2]
