@@ -118,8 +118,7 @@ def _check_space(dataset: Dataset, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise AibError(
-            f"{folder.parent}: preparing needs {needed / 1e6:,.0f} MB of disk, "
-            f"{free / 1e6:,.0f} MB are free"
+            f"{folder.parent}: preparing needs {needed:,} bytes of disk, {free:,} are free"
         )
 
 
