@@ -18,6 +18,8 @@ from aib.params import ArchiveDataset, ClutterDataset, check
 
 CLASSES = ("cat", "dog", "owl")
 SIZE = 8
+THUMBNAIL = 32  # of CIFAR and SVHN, which know no other size
+THUMBNAILS = ("cifar-python", "cifar100-python", "svhn")
 CLUTTER = ClutterDataset(
     kind="clutter",
     train=60,
@@ -43,7 +45,7 @@ def entry(files: Files, decoder: str, **fields) -> ArchiveDataset:
         "files": [declared(name, content) for name, content in files.items()],
         "decoder": decoder,
         "classes": CLASSES,
-        "image_size": SIZE,
+        "image_size": THUMBNAIL if decoder in THUMBNAILS else SIZE,
         "unpacked_limit": 1_000_000,
         "horizontal_flip": True,
         "licence": "free",
@@ -78,6 +80,11 @@ def prepared(folder: Path, files: Files, decoder: str, **fields) -> PreparedData
 def random_images(count: int, seed: int = 0, size: int = SIZE) -> np.ndarray:
     """(count, 3, size, size) uint8"""
     return np.random.RandomState(seed).randint(0, 256, (count, 3, size, size), dtype=np.uint8)
+
+
+def thumbnails(count: int, seed: int = 0) -> np.ndarray:
+    """(count, 3, 32, 32) uint8"""
+    return random_images(count, seed, THUMBNAIL)
 
 
 def encoded(image: np.ndarray, kind: str = "JPEG") -> bytes:
@@ -172,8 +179,8 @@ def cifar10_files(images: np.ndarray, labels: list[int], classes=CLASSES) -> Fil
 
 def cifar10_with(**changes) -> Files:
     """Sound CIFAR-10 files, but for the first batch."""
-    files = cifar10_files(random_images(60), [number % 3 for number in range(60)])
-    batch = {"labels": [0] * 10, "data": random_images(10).reshape(10, -1)} | changes
+    files = cifar10_files(thumbnails(60), [number % 3 for number in range(60)])
+    batch = {"labels": [0] * 10, "data": thumbnails(10).reshape(10, -1)} | changes
     return files | {"cifar-10-batches-py/data_batch_1": python2_pickle(batch)}
 
 
@@ -211,8 +218,8 @@ def svhn_files(**changes) -> Files:
     """Thirty images for training, fifteen for testing, of three "digits"."""
     labels = np.arange(30, dtype=np.uint8) % 3 + 1
     return {
-        "train_32x32.mat": mat(random_images(30), labels),
-        "test_32x32.mat": mat(random_images(15, seed=1), labels[:15]),
+        "train_32x32.mat": mat(thumbnails(30), labels),
+        "test_32x32.mat": mat(thumbnails(15, seed=1), labels[:15]),
     } | changes
 
 
@@ -274,4 +281,7 @@ def cub_files(
     return others | (images | tables if tables_last else tables | images)
 
 
-CUB = {"classes": tuple(f"{n:03}.{name}" for n, name in enumerate(CLASSES, 1)), "resize": True}
+CUB = {
+    "classes": tuple(f"{n:03}.{name}" for n, name in enumerate(CLASSES, 1)),
+    "validation_share": 0.25,  # of the few train images of a class
+}

@@ -11,6 +11,7 @@ from aib.data.untrusted import RefusedError
 
 FORMATS = ("JPEG", "PNG")
 LARGEST = 1 << 24  # pixels; a file of a few kilobytes can claim gigabytes
+LARGEST_FILE = 1 << 26  # bytes; more than so many pixels take, however badly compressed
 
 
 def read_image(path: PurePosixPath, content: bytes, size: int, resize: bool) -> np.ndarray:
@@ -19,15 +20,15 @@ def read_image(path: PurePosixPath, content: bytes, size: int, resize: bool) -> 
 
 
 def open_image(path: PurePosixPath, content: bytes, size: int | None = None) -> Image.Image:
-    """Return a whole image in RGB; if `size` is given, only of that size and in colour."""
+    """Return a whole image in RGB; if `size` is given, only of that size."""
     file = io.BytesIO(content)
     try:
         # What Pillow warns of, a large image above all, is refused below in words of our own.
         with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as image:
             # All of this is known from the header, before a pixel is decoded.
             found = f"{image.width}x{image.height} {image.mode}"
-            if size is not None and (image.size, image.mode) != ((size, size), "RGB"):
-                raise RefusedError(f"'{path}' is {found}, expected {size}x{size} RGB")
+            if size is not None and image.size != (size, size):
+                raise RefusedError(f"'{path}' is {found}, expected {size}x{size}")
             if image.mode not in ("RGB", "L"):
                 raise RefusedError(f"'{path}' is {found}, expected RGB or grey")
             if image.width * image.height > LARGEST:

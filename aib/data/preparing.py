@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -60,7 +60,10 @@ def prepare(name: str, dataset: Dataset, downloads: Path, folder: Path) -> None:
     started = time.monotonic()
     with _workplace(folder) as aside, ExitStack() as stack:
         spools = {s: stack.enter_context(closing(Spool(aside, s))) for s in SPLITS}
-        for example in _examples(dataset, downloads):
+        examples = _examples(name, dataset, downloads)
+        _check_space(dataset, aside)
+        for example in examples:
+            _check_room(dataset, downloads, spools[example.split], example.split)
             spools[example.split].add(example)
         parts = _parts(dataset, downloads, spools)
         statistics = _write_arrays(aside, parts, len(dataset.classes))
@@ -92,14 +95,31 @@ def _workplace(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _examples(dataset: Dataset, downloads: Path) -> Iterator[Example]:
+def _examples(name: str, dataset: Dataset, downloads: Path) -> Iterator[Example]:
     if dataset.kind == "clutter":
         return clutter.examples(dataset)
     if dataset.kind == "folder":
         return decode_folder(dataset)
     for file in dataset.files:
+        if not (downloads / file.file).exists():
+            raise AibError(f"{downloads / file.file}: no such file; run: aib data fetch {name}")
         check_file(downloads / file.file, file.checksum)
     return DECODERS[dataset.decoder](dataset, [downloads / file.file for file in dataset.files])
+
+
+def _check_space(dataset: Dataset, folder: Path) -> None:
+    """Refuse to fill the disk, if it is known how many images there are to be."""
+    counts = getattr(dataset, "counts", None)
+    if counts is None:
+        return
+    channels = 4 if dataset.has_masks else 3
+    # Every image is written twice: as it comes, and in its order.
+    needed = 2 * (counts.train + counts.test) * channels * dataset.image_size**2
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise AibError(
+            f"{folder.parent}: preparing needs {needed:,} bytes of disk, {free:,} are free"
+        )
 
 
 # ---------------------------------------------------------------- splits
@@ -123,16 +143,33 @@ def _parts(dataset: Dataset, downloads: Path, spools: dict[str, Spool]) -> dict[
     }
 
 
-def _check_complete(
-    dataset: ArchiveDataset | FolderDataset, downloads: Path, spools: dict[str, Spool]
-) -> None:
-    """Refuse a source without any image of a class, or with other counts than declared."""
+def _check_room(dataset: Dataset, downloads: Path, spool: Spool, split: str) -> None:
+    """Refuse a further example of a split that has all that are declared."""
+    counts = getattr(dataset, "counts", None)
+    if counts is not None and len(spool.labels) == getattr(counts, split):
+        with _refusing(dataset, downloads):
+            raise RefusedError(
+                f"holds more {split} images than the {len(spool.labels):,} that are expected"
+            )
+
+
+def _refusing(
+    dataset: ArchiveDataset | FolderDataset, downloads: Path
+) -> AbstractContextManager[None]:
+    """Name the source in what is refused within."""
     where, remedy = downloads, FETCH_AGAIN
     if dataset.kind == "folder":
         where, remedy = Path(dataset.folder), CORRECT_IT
     elif len(dataset.files) == 1:
         where = downloads / dataset.files[0].file
-    with reading(where, "dataset", remedy):
+    return reading(where, "dataset", remedy)
+
+
+def _check_complete(
+    dataset: ArchiveDataset | FolderDataset, downloads: Path, spools: dict[str, Spool]
+) -> None:
+    """Refuse a source that lacks a class, has other counts than declared or is too small."""
+    with _refusing(dataset, downloads):
         for split in ("train", "test"):
             labels = spools[split].labels
             if absent := set(range(len(dataset.classes))) - set(labels):
@@ -140,6 +177,13 @@ def _check_complete(
             declared = getattr(dataset.counts, split, len(labels))
             if len(labels) != declared:
                 raise RefusedError(f"holds {len(labels):,} {split} images, expected {declared:,}")
+        counts, share = np.bincount(spools["train"].labels).tolist(), dataset.validation_share
+        if not any(round(count * share) for count in counts):
+            largest = max(counts)
+            raise RefusedError(
+                f"class '{dataset.classes[counts.index(largest)]}' has {largest:,} train images, "
+                f"too few for validation_share {share}"
+            )
 
 
 # ---------------------------------------------------------------- files
@@ -240,8 +284,13 @@ def _move(aside: Path, folder: Path) -> None:
     """Move the finished files, with the manifest last: no manifest, no dataset."""
     folder.mkdir(exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    for path in [*aside.glob("*.npy"), aside / MANIFEST]:
+    arrays = list(aside.glob("*.npy"))
+    for path in arrays:
         path.replace(folder / path.name)
+    known = {f"{split}_{kind}.npy" for split in SPLITS for kind in ("images", "labels", "masks")}
+    for stale in known - {path.name for path in arrays}:  # as masks that are no longer wanted
+        (folder / stale).unlink(missing_ok=True)
+    (aside / MANIFEST).replace(folder / MANIFEST)
 
 
 def _write_file(path: Path, write: Callable[[BinaryIO], Any]) -> None:

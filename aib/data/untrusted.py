@@ -20,6 +20,9 @@ from aib.errors import AibError
 
 FETCH_AGAIN, CORRECT_IT = "delete the file and fetch it again", "correct what it holds"
 LARGEST_IN_MEMORY = 1 << 28  # bytes of one file; the largest known is CIFAR-100's train, 154 MB
+LARGEST_TABLE = 1 << 22  # bytes of a table or list; the largest known is CUB's boxes, 0.4 MB
+LARGEST_HEADER = 1 << 20  # bytes of names and the like before one file, and for the whole archive
+CHUNK = 1 << 16
 
 
 class RefusedError(Exception):
@@ -72,9 +75,9 @@ class Member(NamedTuple):
     size: int
     stream: BinaryIO
 
-    def content(self) -> bytes:
-        """All its bytes."""
-        if self.size > LARGEST_IN_MEMORY:
+    def content(self, largest: int | None = None) -> bytes:
+        """All its bytes, if they are `largest` at most."""
+        if self.size > (LARGEST_IN_MEMORY if largest is None else largest):
             raise RefusedError(f"'{self.path}' has {self.size:,} bytes, too many for such a file")
         return exactly(self.stream, self.size)
 
@@ -104,6 +107,66 @@ def tar_members(archive: Path, limit: int) -> Iterator[Member]:
             yield Member(path, header.size, tar.extractfile(header))
 
 
+class _Header(tarfile.TarInfo):
+    """A header that says how the archive ended, and that takes little memory."""
+
+    @classmethod
+    def fromtarfile(cls, archive: "_Archive") -> tarfile.TarInfo:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            archive.end = error
+            raise
+
+    def _proc_member(self, archive: "_Archive") -> tarfile.TarInfo:
+        """Check the size of what tarfile would read whole; it calls this to be overridden."""
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise RefusedError(f"'{self.name}' is not a plain file")
+        if self.type in _EXTENSIONS:
+            archive.extensions += self.size
+            if self.type == tarfile.XGLTYPE:
+                archive.globals += self.size
+            if self.size < 0 or max(archive.extensions, archive.globals) > LARGEST_HEADER:
+                raise RefusedError(
+                    f"holds a header of {self.size:,} bytes, expected {LARGEST_HEADER:,} at most"
+                )
+        return super()._proc_member(archive)
+
+    def _proc_gnusparse_10(self, following: tarfile.TarInfo, *_) -> None:
+        """A list of holes as long as the file; tarfile would read it whole."""
+        raise RefusedError(f"'{following.name}' is not a plain file")
+
+
+_EXTENSIONS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+
+
+class _Archive(tarfile.TarFile):
+    """A tar that forgets its headers and notices where it ends too early."""
+
+    tarinfo = _Header
+    extensions, globals = 0, 0  # bytes: before the next file, and that hold for all files
+    end: tarfile.HeaderError | None = None  # why there is no further header
+
+    def next(self) -> tarfile.TarInfo | None:
+        self.extensions = 0
+        header = super().next()
+        self.members.clear()
+        return header
+
+    def check_end(self) -> None:
+        """Refuse anything but zeros, which mark the end; tarfile ends at any bad header."""
+        if isinstance(self.end, tarfile.EmptyHeaderError | tarfile.TruncatedHeaderError):
+            raise RefusedError("truncated: it lacks the mark of its end")
+        rest = b""
+        while isinstance(self.end, tarfile.EOFHeaderError) and not any(rest):
+            if not (rest := self.fileobj.read(CHUNK)):
+                return
+        raise RefusedError("holds a damaged header")
+
+
 @contextmanager
 def _parsing_headers() -> Iterator[None]:
     """Refuse what tarfile lets through: a number that is none, headers nested without end."""
@@ -113,22 +176,30 @@ def _parsing_headers() -> Iterator[None]:
         raise RefusedError(f"holds a header that cannot be read ({error})") from None
 
 
-def _open_tar(stream: LimitedReader) -> tarfile.TarFile:
+def _open_tar(stream: LimitedReader) -> _Archive:
     with _parsing_headers():
-        return tarfile.open(fileobj=stream, mode="r|")
+        return _Archive.open(fileobj=stream, mode="r|")
 
 
-def _next_header(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+def _next_header(tar: _Archive) -> tarfile.TarInfo | None:
     with _parsing_headers():
-        return tar.next()
+        header = tar.next()
+    if header is None:
+        tar.check_end()
+    return header
 
 
-def named_members(archive: Path, limit: int, names: Collection[str]) -> dict[str, bytes]:
-    """Return the content of the files TOP/NAME of a tar; it is read no further than needed."""
+def named_members(
+    archive: Path, limit: int, names: Collection[str], largest: int = LARGEST_TABLE
+) -> dict[str, bytes]:
+    """Return the content of the files TOP/NAME of a tar, each of at most `largest` bytes.
+
+    The archive is read no further than needed.
+    """
     found = {}
     for member in tar_members(archive, limit):
         if len(member.path.parts) == 2 and member.path.name in names:
-            found[member.path.name] = member.content()
+            found[member.path.name] = member.content(largest)
             if len(found) == len(names):
                 return found
     raise RefusedError(f"lacks {min(set(names) - set(found))}")

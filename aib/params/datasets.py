@@ -141,6 +141,18 @@ class ArchiveDataset(_LabelledImages):
             raise ValueError(f"decoder: {self.decoder} reads one file, 'files' names {len(names)}")
         return self
 
+    @model_validator(mode="after")
+    def _size_fits(self) -> Self:
+        if self.resize and self.decoder == "cub":
+            raise ValueError("decoder: cub always scales to image_size; drop 'resize'")
+        if self.resize and self.decoder not in ("class-folders", "stl10"):
+            raise ValueError(f"decoder: {self.decoder} scales no image; drop 'resize'")
+        if self.decoder == "stl10" and self.image_size != 96 and not self.resize:
+            raise ValueError("decoder: stl10 needs image_size: 96 or resize: true")
+        if self.decoder in ("cifar-python", "cifar100-python", "svhn") and self.image_size != 32:
+            raise ValueError(f"decoder: {self.decoder} needs image_size: 32")
+        return self
+
     @property
     def downloads(self) -> tuple[Download, ...]:
         """The files that have to be fetched first."""

@@ -23,12 +23,14 @@ from archives import (
     stl10_files,
     svhn_files,
     tar,
+    thumbnails,
 )
 from PIL import Image
 from scipy.io import loadmat, savemat
 
 from aib.data.prepared import PreparedData, load
 from aib.data.preparing import prepare
+from aib.errors import AibError
 from aib.params import FolderDataset
 
 
@@ -61,7 +63,7 @@ IN_TURN = [number % 3 for number in range(60)]
 
 
 def test_cifar10(tmp_path):
-    images = random_images(60)
+    images = thumbnails(60)
     files = cifar10_files(images, IN_TURN)
     assert b"cnumpy.core.multiarray\n_reconstruct" in files["cifar-10-batches-py/test_batch"]
     data = prepared(tmp_path / "out", tar(files), "cifar-python")
@@ -70,14 +72,14 @@ def test_cifar10(tmp_path):
 
 
 def test_cifar100_has_its_fine_labels(tmp_path):
-    images = random_images(60)
+    images = thumbnails(60)
     files = cifar100_files(images[:42], images[42:], IN_TURN)
     data = prepared(tmp_path / "out", tar(files), "cifar100-python")
     check(data, images[:42], IN_TURN[:42], images[42:], IN_TURN[:18])
 
 
 def test_cifar_arrays_stored_column_by_column(tmp_path):
-    pixels = random_images(10, seed=1)
+    pixels = thumbnails(10, seed=1)
     files = cifar10_with(data=np.asfortranarray(pixels.reshape(10, -1)))
     data = prepared(tmp_path / "out", tar(files), "cifar-python")
     assert examples(pixels, [0] * 10) <= labelled(data.train, data.validation)
@@ -89,7 +91,7 @@ def test_cifar_arrays_stored_column_by_column(tmp_path):
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("label_type", [np.uint8, np.float64])
 def test_svhn_with_the_last_label_for_the_digit_0(tmp_path, compressed, label_type):
-    train, test = random_images(30), random_images(15, seed=1)
+    train, test = thumbnails(30), thumbnails(15, seed=1)
     labels = np.arange(1, 31).astype(label_type) % 3 + 1
     files = {
         "train_32x32.mat": mat(train, labels, compressed),
@@ -103,7 +105,7 @@ def test_svhn_with_the_last_label_for_the_digit_0(tmp_path, compressed, label_ty
 
 
 def test_svhn_extra_joins_train(tmp_path):
-    more = random_images(12, seed=2)
+    more = thumbnails(12, seed=2)
     labels = np.array([1, 2, 3] * 4, np.uint8)
     files = svhn_files() | {"extra_32x32.mat": mat(more, labels)}
     data = prepared(tmp_path / "out", files, "svhn")
@@ -113,7 +115,7 @@ def test_svhn_extra_joins_train(tmp_path):
 
 def test_svhn_variables_in_any_order_and_among_others(tmp_path):
     labels = np.arange(1, 31, dtype=np.uint8) % 3 + 1
-    one = mat(random_images(30), labels)
+    one = mat(thumbnails(30), labels)
     buffer = io.BytesIO(one)
     content = {k: v for k, v in loadmat(buffer).items() if not k.startswith("_")}
     content = {"other": np.eye(3), "y": content["y"], "more": np.arange(5), "X": content["X"]}
@@ -261,11 +263,26 @@ def test_class_folders_in_an_archive(tmp_path):
     check_class_folders(prepared(tmp_path / "out", tar(files | others), "class-folders"), files)
 
 
+def test_grey_images_in_class_folders_are_tripled(tmp_path):
+    grey = random_images(1)[0, 0]
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "PNG")
+    files = class_folder_files() | {"top/test/dog/grey.png": buffer.getvalue()}
+    data = prepared(tmp_path / "out", tar(files), "class-folders")
+    assert (np.stack([grey] * 3).tobytes(), 1) in labelled(data.test)
+
+
 def local_folder(folder, files, **fields) -> FolderDataset:
     for name, content in files.items():
         put((folder / name).parent, {name.rsplit("/", 1)[-1]: content})
     values = {"kind": "folder", "folder": str(folder), "classes": CLASSES, "image_size": 8}
     return FolderDataset(**values | {"horizontal_flip": True} | fields)
+
+
+def test_a_local_folder_of_something_else(tmp_path):
+    dataset = local_folder(tmp_path / "mine", {"a/train/cat/0.jpg": b""})
+    with pytest.raises(AibError, match=r"holds no train/CLASS.*first file is 'a/train/cat/0.jpg'"):
+        prepare("mine", dataset, tmp_path / "none", tmp_path / "out")
 
 
 def test_class_folders_in_a_local_folder(tmp_path):
@@ -286,7 +303,7 @@ def test_a_local_folder_of_images_of_any_size(tmp_path):
         for name in CLASSES
         for number in range(3)
     }
-    dataset = local_folder(tmp_path / "mine", files, resize=True)
+    dataset = local_folder(tmp_path / "mine", files, resize=True, validation_share=0.2)
     prepare("mine", dataset, tmp_path / "none", tmp_path / "out")
     assert load(tmp_path / "out").test.images.shape == (9, 3, 8, 8)
 

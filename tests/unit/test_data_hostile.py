@@ -36,6 +36,7 @@ from archives import (
     stl10_files,
     svhn_files,
     tar,
+    thumbnails,
 )
 from PIL import Image
 
@@ -50,8 +51,8 @@ FIELDS = {
     "cifar100-python": {},
     "svhn": {},
     "idx": {},
-    "cub": CUB | {"box": "crop"},
-    "stl10": {"image_size": 96, "unpacked_limit": 3_000_000},
+    "cub": CUB | {"box": "crop", "unpacked_limit": 5_000_000},
+    "stl10": {"image_size": 96, "unpacked_limit": 3_000_000, "validation_share": 0.2},
 }
 
 
@@ -112,7 +113,7 @@ TAR = {
         "stands twice",
     ),
     "bomb": ([*FOLDERS, plain("top/zeros", bytes(2_000_000))], "more than 1,000,000 bytes"),
-    "bomb in a header": ([*FOLDERS, long_name()], "more than 1,000,000 bytes"),
+    "bomb in a header": ([*FOLDERS, long_name()], "holds a header of 2,000,0"),
     "bomb of holes": ([*FOLDERS, sparse_giant()], "plain file"),
     "number that is none": ([*FOLDERS, sparse_giant("many")], "header that cannot be read"),
     "unknown class": ([*FOLDERS, plain("top/train/cow/0.jpg", b"")], "'top/train/cow/0.jpg'"),
@@ -121,15 +122,31 @@ TAR = {
     "folder in a class": ([*FOLDERS, plain("top/train/cat/x/0.jpg", b"")], "in none of"),
     "file for a class": ([*FOLDERS, plain("top/train/cat", FOLDERS[0][1])], "in none of"),
     "class without image": (class_folder_files(test=0), "no test image of class 'cat'"),
-    "wrong size": ([*FOLDERS, plain(CAT, encoded(LARGE))], "is 16x16 RGB, expected 8x8 RGB"),
-    "grey": ([*FOLDERS, plain(CAT, image_bytes("L", (8, 8)))], "is 8x8 L, expected 8x8 RGB"),
+    "wrong size": ([*FOLDERS, plain(CAT, encoded(LARGE))], "is 16x16 RGB, expected 8x8"),
+    "palette": ([*FOLDERS, plain(CAT, image_bytes("P", (8, 8)))], "8x8 P, expected RGB or grey"),
+    "grey of another size": (
+        [*FOLDERS, plain(CAT, image_bytes("L", (9, 8)))],
+        "is 9x8 L, expected 8x8",
+    ),
+    "two tops": (
+        [*FOLDERS, plain("other/train/cat/0.jpg", FOLDERS[0][1])],
+        "'other/train/cat/0.jpg' lies outside the top folder 'top'",
+    ),
+    "no top": (
+        class_folder_files(top=""),
+        "holds no TOP/train/CLASS/IMAGE; its first file is 'train/cat/0000.jpg'",
+    ),
+    "too few for validation": (
+        class_folder_files(5, 5),
+        "class 'cat' has 5 train images, too few for validation_share 0.1",
+    ),
     "half an image": ([*FOLDERS, plain(CAT, FOLDERS[0][1][:-300])], f"'{CAT}' is not a whole"),
     "no image": ([*FOLDERS, plain(CAT, b"<html>")], f"'{CAT}' is not a whole"),
     "image of another format": (
         [*FOLDERS, plain(CAT, image_bytes("RGB", (8, 8), "TIFF"))],
         f"'{CAT}' is not a whole",
     ),
-    "empty": ([], "no train image"),
+    "empty": ([], "holds no TOP/train/CLASS/IMAGE; it holds no file"),
 }
 
 
@@ -144,6 +161,19 @@ def with_pickle(content: bytes) -> Files:
     return cifar10_with() | {"cifar-10-batches-py/data_batch_1": content}
 
 
+def with_meta(names) -> Files:
+    meta = python2_pickle({"label_names": names})
+    return cifar10_with() | {"cifar-10-batches-py/batches.meta": meta}
+
+
+def shared() -> list:
+    """A list that takes 1 kB pickled, and a terabyte printed."""
+    value = [0] * 100
+    for _ in range(8):
+        value = [value] * 100
+    return value
+
+
 HUGE_MEMO = b"\x80\x02}r\xff\xff\xff\x7f."  # numbers an object 2,147,483,647
 HUGE_ARRAY = b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b"."  # reserves a terabyte
 CIFAR = {
@@ -151,14 +181,14 @@ CIFAR = {
     "negative label": (cifar10_with(labels=[-1] * 10), "holds the label -1"),
     "too few labels": (cifar10_with(labels=[0]), "does not hold 1 images"),
     "other images": (cifar10_with(data=np.zeros((10, 5), np.uint8)), "does not hold 10"),
-    "floats": (cifar10_with(data=np.zeros((10, 192))), "does not hold 10"),
-    "signed bytes": (cifar10_with(data=np.zeros((10, 192), np.int8)), "does not hold 10"),
-    "a column each": (cifar10_with(data=np.zeros((192, 10), np.uint8)), "does not hold 10"),
+    "floats": (cifar10_with(data=np.zeros((10, 3072))), "does not hold 10"),
+    "signed bytes": (cifar10_with(data=np.zeros((10, 3072), np.int8)), "does not hold 10"),
+    "a column each": (cifar10_with(data=np.zeros((3072, 10), np.uint8)), "does not hold 10"),
     "no array": (cifar10_with(data=[1, 2]), "lacks data or labels"),
     "too few bytes": (
         {
-            name: content.replace(b"K\x05K\xc0", b"K\x0aK\xc0")  # claims ten rows
-            for name, content in cifar10_with(data=random_images(5).reshape(5, -1)).items()
+            name: content.replace(b"K\x05M\x00\x0c", b"K\x0aM\x00\x0c")  # claims ten rows
+            for name, content in cifar10_with(data=thumbnails(5).reshape(5, -1)).items()
         },
         "does not hold 10 images",
     ),
@@ -176,17 +206,26 @@ CIFAR = {
     "pickle of a newer Python": (with_pickle(pickle.dumps({}, 4)), "which Python 2 did not write"),
     "pickle without end": (with_pickle(b"\x80\x02" + b"(" * 1000), "is not a readable pickle"),
     "other classes": (
-        cifar10_files(random_images(60), [n % 3 for n in range(60)], ("cat", "dog", "cow")),
-        "names the classes",
+        cifar10_files(thumbnails(60), [n % 3 for n in range(60)], ("cat", "dog", "cow")),
+        "names the class 2 'cow', expected 'owl'",
+    ),
+    "classes too few": (with_meta([b"cat"]), "names 1 classes, expected 3"),
+    "class names shared eight levels deep": (with_meta(shared()), "holds no list of class names"),
+    "class names that are numbers": (with_meta([1, 2, 3]), "holds no list of class names"),
+    "class name without end": (with_meta([b"a" * 101]), "holds no list of class names"),
+    "huge label": (cifar10_with(labels=[10**5000] * 10), "holds a label that is no small number"),
+    "label shared eight levels deep": (
+        cifar10_with(labels=[shared()] * 10),
+        "holds a label that is no small number",
     ),
 }
 CIFAR100 = {
     "no test": (
-        without(cifar100_files(random_images(30), random_images(9), [0, 1, 2] * 10), "/test"),
+        without(cifar100_files(thumbnails(30), thumbnails(9), [0, 1, 2] * 10), "/test"),
         "lacks test",
     ),
     "labels of no class": (
-        cifar100_files(random_images(30), random_images(9), [0, 1, 2] * 9 + [0, 1, 100]),
+        cifar100_files(thumbnails(30), thumbnails(9), [0, 1, 2] * 9 + [0, 1, 100]),
         "holds the label 100",
     ),
 }
@@ -195,7 +234,7 @@ CIFAR100 = {
 # ---------------------------------------------------------------- SVHN
 
 LABELS = np.arange(30, dtype=np.uint8) % 3 + 1
-GOOD = mat(random_images(30), LABELS)
+GOOD = mat(thumbnails(30), LABELS)
 
 
 def train_is(content: bytes) -> Files:
@@ -220,7 +259,7 @@ def mat_of(*elements: bytes) -> bytes:
 
 
 Y = array(b"y", (30, 1), LABELS.tobytes())
-BOMB = element(15, zlib.compress(array(b"X", (8, 8, 3, 30), bytes(5_000_000))))
+BOMB = element(15, zlib.compress(array(b"X", (32, 32, 3, 30), bytes(5_000_000))))
 MAT = {
     "text": (train_is(b"<html>" * 100), "not a MATLAB 5 file"),
     "too short": (train_is(GOOD[:100]), "fewer bytes than it says"),
@@ -232,41 +271,45 @@ MAT = {
     "cut": (train_is(GOOD[:-500]), "lacks the variable y"),
     "corrupted": (train_is(GOOD[:400] + bytes(50) + GOOD[450:]), "MATLAB 5 file"),
     "no labels": (
-        train_is(mat_of(array(b"X", (8, 8, 3, 30), bytes(5760)))),
+        train_is(mat_of(array(b"X", (32, 32, 3, 30), bytes(92160)))),
         "lacks the variable y",
     ),
     "no images": (train_is(mat_of(Y)), "lacks the variable X"),
-    "label 0": (train_is(mat(random_images(30), LABELS - 1)), "holds the label 0, expected 1 to 3"),
-    "label too large": (train_is(mat(random_images(30), LABELS + 1)), "holds the label 4"),
-    "label between": (train_is(mat(random_images(30), LABELS + 0.5)), "holds the label 1.5"),
-    "label no number": (train_is(mat(random_images(30), LABELS * np.nan)), "holds the label nan"),
+    "label 0": (train_is(mat(thumbnails(30), LABELS - 1)), "holds the label 0, expected 1 to 3"),
+    "label too large": (train_is(mat(thumbnails(30), LABELS + 1)), "holds the label 4"),
+    "label between": (train_is(mat(thumbnails(30), LABELS + 0.5)), "holds the label 1.5"),
+    "label no number": (train_is(mat(thumbnails(30), LABELS * np.nan)), "holds the label nan"),
     "more labels than images": (
-        train_is(mat(random_images(29), LABELS)),
+        train_is(mat(thumbnails(29), LABELS)),
         "variable X has the shape",
     ),
-    "images of floats": (train_is(mat(random_images(30) / 2, LABELS)), "type float64"),
+    "images of floats": (train_is(mat(thumbnails(30) / 2, LABELS)), "type float64"),
     "other size": (train_is(mat(random_images(30, size=9), LABELS)), "shape (9, 9, 3, 30)"),
     "grey": (
-        train_is(mat(random_images(30)[:, :1], LABELS)),
-        "variable X has the shape (8, 8, 1, 30)",
+        train_is(mat(thumbnails(30)[:, :1], LABELS)),
+        "variable X has the shape (32, 32, 1, 30)",
     ),
-    "text for labels": (train_is(mat(random_images(30), LABELS, y=["a"] * 30)), "plain arrays"),
-    "object": (train_is(mat(random_images(30), LABELS, y={"a": 1})), "plain arrays"),
-    "complex": (train_is(mat(random_images(30), LABELS * 1j)), "plain arrays"),
+    "text for labels": (train_is(mat(thumbnails(30), LABELS, y=["a"] * 30)), "plain arrays"),
+    "object": (train_is(mat(thumbnails(30), LABELS, y={"a": 1})), "plain arrays"),
+    "complex": (train_is(mat(thumbnails(30), LABELS * 1j)), "plain arrays"),
     "claims more than it holds": (
-        train_is(mat_of(array(b"X", (8, 8, 3, 30), bytes(100), size=5760), Y)),
+        train_is(mat_of(array(b"X", (32, 32, 3, 30), bytes(100), size=92160), Y)),
         "fewer bytes than it says",
     ),
     "claims a terabyte": (
-        train_is(mat_of(Y, array(b"X", (8, 8, 3, 2**31 - 1), bytes(9)))),
+        train_is(mat_of(Y, array(b"X", (32, 32, 3, 2**31 - 1), bytes(9)))),
         "says it has 9 bytes",
+    ),
+    "labels without end": (
+        train_is(mat_of(array(b"y", (10_000, 1), bytes(10_000)))),
+        "says it holds 10,000 labels, expected 325 at most",
     ),
     "negative extent": (train_is(mat_of(array(b"y", (-30, -1), bytes(30)))), "plain array"),
     "long name": (train_is(mat_of(array(b"y" * 300, (1, 1), b"1"))), "header is damaged"),
     "bomb": (train_is(mat_of(BOMB, Y)), "says it has 5,000,000 bytes"),
     "bomb of true shape": (
-        train_is(mat(random_images(6000) * 0, np.resize(LABELS, 6000))),
-        "more than 1,000,000 bytes",
+        train_is(mat(thumbnails(326) * 0, np.resize(LABELS, 326))),
+        "says it holds 326 labels, expected 325 at most",
     ),
     "nested compression": (
         train_is(mat_of(element(15, zlib.compress(element(15, b""))))),
@@ -303,6 +346,11 @@ IDX = {
         "more bytes than its header says",
     ),
     "bomb": (images_are(idx_header(30, 8, 8) + bytes(5_000_000)), "more bytes than its header"),
+    "images of no pixel": (images_are(idx_header(30, 0, 0)), "its extents are (30, 0, 0)"),
+    "no labels": (
+        GREYS | {"train-labels-idx1-ubyte.gz": idx(np.zeros(0, np.uint8))},
+        "its extents are (0,)",
+    ),
     "other count than labels": (images_are(idx_header(29, 8, 8)), "29 images, there are 30 labels"),
     "other type": (images_are(idx_header(30, 8, 8, magic=b"\0\0\x0d\x03")), "begins with 00000d03"),
     "text": (images_are(b"<html>"), "begins with 3c68746d"),
@@ -398,6 +446,10 @@ BIRDS = {
     "a number twice": (cub(images=b"1 a.jpg\n1 b.jpg\n"), "line 2: number 1 stands twice"),
     "no table": (without(cub(), "bounding"), "lacks bounding_boxes.txt"),
     "an image missing": (without(cub(), "0004.jpg"), "lacks 1 images that it lists"),
+    "table too large": (
+        cub(images=b"1 a.jpg\n" + bytes(1 << 22)),
+        "'CUB_200_2011/images.txt' has 4,194,312 bytes, too many",
+    ),
     "other classes": (cub(classes=b"1 001.cat\n2 002.dog\n3 003.cow\n"), "names the classes"),
     "half an image": (cub() | {FIRST: PHOTOGRAPHS[0][:-200]}, f"'{FIRST}' is not a whole"),
     "image of 25 megapixels": (
@@ -438,7 +490,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_refused_with_one_line_and_nothing_touched(tmp_path, monkeypatch, recwarn, case):
     decoder, files, reason = REFUSED[case]
     workplace = tmp_path / "workplace"
-    prepared(workplace / "out", tar(class_folder_files(2, 1)), "class-folders")
+    prepared(workplace / "out", tar(class_folder_files(6, 1)), "class-folders")
     downloads = put(workplace / "bad", files)
     before = contents(tmp_path)
     monkeypatch.chdir(workplace)
@@ -460,14 +512,31 @@ def test_the_same_files_are_accepted_when_sound(tmp_path):
     sound = {
         "class-folders": tar(FOLDERS),
         "cifar-python": tar(cifar10_with()),
-        "cifar100-python": tar(cifar100_files(random_images(30), random_images(9), [0, 1, 2] * 10)),
-        "svhn": train_is(mat_of(Y, array(b"X", (8, 8, 3, 30), bytes(5760)))),
+        "cifar100-python": tar(cifar100_files(thumbnails(30), thumbnails(9), [0, 1, 2] * 10)),
+        "svhn": train_is(mat_of(Y, array(b"X", (32, 32, 3, 30), bytes(92160)))),
         "idx": GREYS,
         "stl10": tar(STL),
         "cub": tar(cub()),
     }
     for decoder, files in sound.items():
         assert prepared(tmp_path / decoder, files, decoder, **FIELDS[decoder]).train is not None
+
+
+@pytest.mark.parametrize("format_", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_archives_of_every_format_are_accepted(tmp_path, format_):
+    """Long names and global headers included, with one block of zeros at the end or many."""
+    long = "top/" + "a/" * 90 + "x"
+    buffer = io.BytesIO()
+    options = {"pax_headers": {"comment": "who packed it"}} if format_ == tarfile.PAX_FORMAT else {}
+    with tarfile.open(fileobj=buffer, mode="w", format=format_, **options) as archive:
+        for member, content in [*FOLDERS, plain(long, b"1"), plain("top/last", b"2")]:
+            archive.addfile(member, io.BytesIO(content))
+        blocks = buffer.tell()
+    for end in (blocks + 512, None):
+        files = {"archive.tar.gz": gzip.compress(buffer.getvalue()[:end] + bytes(end or 0))}
+        prepared(tmp_path / "out", files, "class-folders")
+    files = {"archive.tar.gz": gzip.compress(buffer.getvalue()[: blocks + 512])}
+    assert len(prepared(tmp_path / "out", files, "class-folders").test.labels) == 15
 
 
 # ---------------------------------------------------------------- code
@@ -498,24 +567,69 @@ def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path):
 
 
 BOMB_BYTES = 100_000_000
+SHIPPED_LIMIT = 400_000_000  # unpacked_limit of most entries: the bombs are smaller
 LONG_Y = array(b"y", (BOMB_BYTES, 1), bytes(BOMB_BYTES))
+LONG_LABELS = idx_header(BOMB_BYTES, magic=b"\0\0\x08\x01") + bytes(BOMB_BYTES)
+COUNTS = {"train": 30, "test": 12}
+
+
+def header_bomb(kind: bytes) -> Files:
+    """A header of 100 MB."""
+    member, content = plain("top/x", bytes(BOMB_BYTES))
+    member.type = kind
+    return tar([*FOLDERS, (member, content)])
+
+
+def many_headers(kind: bytes) -> Files:
+    """Headers of 1 MB each, a hundred times."""
+    member, content = plain("top/x", b"1000000 a=".ljust(999_999) + b"\n")
+    member.type = kind
+    return tar([*FOLDERS, *[(member, content)] * 100])
+
+
+def list_of_holes() -> Files:
+    """A sparse file whose list of holes has no end."""
+    member, content = plain("top/x", (b"9" * 8 + b"\n0\n" * 200_000).ljust(BOMB_BYTES, b"0"))
+    member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+    return tar([*FOLDERS, (member, content)])
+
+
 BOMBS = {
-    "svhn": lambda: train_is(mat_of(element(15, zlib.compress(LONG_Y, 1)))),
-    "idx": lambda: images_are(idx_header(30, 8, 8) + bytes(BOMB_BYTES)),
-    "class-folders": lambda: tar([*FOLDERS, plain("top/zeros", bytes(BOMB_BYTES))]),
-    "cub": lambda: tar(cub() | {FIRST: png_that_claims(12_000)}),
-    "cifar-python": lambda: tar(with_pickle(HUGE_MEMO)),
+    "svhn": ("svhn", lambda: train_is(mat_of(element(15, zlib.compress(LONG_Y, 1)))), "labels"),
+    "idx": ("idx", lambda: images_are(idx_header(30, 8, 8) + bytes(BOMB_BYTES)), "more bytes"),
+    "idx labels": (
+        "idx",
+        lambda: GREYS | {"train-labels-idx1-ubyte.gz": gzip.compress(LONG_LABELS, 1)},
+        "expected 42 at most",
+    ),
+    "image": ("class-folders", lambda: tar([plain(CAT, bytes(BOMB_BYTES))]), "too many"),
+    "pax header": ("class-folders", lambda: header_bomb(tarfile.XHDTYPE), "holds a header of"),
+    "global header": ("class-folders", lambda: header_bomb(tarfile.XGLTYPE), "holds a header of"),
+    "long name": ("class-folders", lambda: header_bomb(tarfile.GNUTYPE_LONGNAME), "holds a header"),
+    "long link": ("class-folders", lambda: header_bomb(tarfile.GNUTYPE_LONGLINK), "holds a header"),
+    "many headers": ("class-folders", lambda: many_headers(tarfile.XHDTYPE), "holds a header of"),
+    "many globals": ("class-folders", lambda: many_headers(tarfile.XGLTYPE), "holds a header of"),
+    "list of holes": ("class-folders", list_of_holes, "not a plain file"),
+    "photograph": ("cub", lambda: tar(cub() | {FIRST: png_that_claims(12_000)}), "pixels at most"),
+    "table": ("cub", lambda: tar(cub(classes=bytes(BOMB_BYTES))), "classes.txt' has 100,000,000"),
+    "stl10 labels": ("stl10", lambda: tar(stl_with("train_y.bin", bytes(BOMB_BYTES))), "too many"),
+    "pickle": ("cifar-python", lambda: tar(with_pickle(HUGE_MEMO)), "numbers an object"),
+    "class names": ("cifar-python", lambda: tar(with_meta(shared())), "no list of class names"),
 }
 
 
-@pytest.mark.parametrize("decoder", BOMBS)
-def test_a_bomb_is_refused_in_little_memory(tmp_path, decoder):
-    files = BOMBS[decoder]()
-    assert sum(map(len, files.values())) < 1_500_000
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_is_refused_in_little_memory(tmp_path, bomb):
+    decoder, make, reason = BOMBS[bomb]
+    files = make()
+    fields = FIELDS[decoder] | {"unpacked_limit": SHIPPED_LIMIT}
+    if decoder == "idx":
+        fields |= {"counts": COUNTS}
+    assert sum(map(len, files.values())) < 2_500_000
     tracemalloc.start()
     try:
-        with pytest.raises(AibError):
-            prepared(tmp_path / "out", files, decoder, **FIELDS[decoder])
+        with pytest.raises(AibError, match=reason):
+            prepared(tmp_path / "out", files, decoder, **fields)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
@@ -523,8 +637,8 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path, decoder):
 
 def test_a_file_too_large_for_memory_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(untrusted, "LARGEST_IN_MEMORY", 200)
-    with pytest.raises(AibError, match=r"'top/train/cat/0000\.jpg' has \d+ bytes, too many"):
-        prepared(tmp_path / "out", tar(FOLDERS), "class-folders")
+    with pytest.raises(AibError, match=r"data_batch_1' has \d\d,\d+ bytes, too many"):
+        prepared(tmp_path / "out", tar(cifar10_with()), "cifar-python")
 
 
 # ---------------------------------------------------------------- damaged on the way
@@ -534,11 +648,51 @@ def test_a_file_too_large_for_memory_is_refused_unread(tmp_path, monkeypatch):
 def test_a_truncated_archive_is_refused(tmp_path, kept):
     content = tar(class_folder_files())["archive.tar.gz"]
     cut = content[: kept if isinstance(kept, int) else int(kept * len(content))]
-    with pytest.raises(
-        AibError, match=r"archive\.tar\.gz: (truncated|no train image).*fetch it again"
-    ):
+    with pytest.raises(AibError, match=r"archive\.tar\.gz: truncated.*fetch it again"):
         prepared(tmp_path / "out", {"archive.tar.gz": cut}, "class-folders")
     assert not (tmp_path / "out").exists()
+
+
+def damaged_tar(change) -> Files:
+    """Class folders, with the unpacked bytes changed and packed again."""
+    content = bytearray(gzip.decompress(tar(FOLDERS)["archive.tar.gz"]))
+    return {"archive.tar.gz": gzip.compress(bytes(change(content)))}
+
+
+def middle_header(content: bytearray) -> int:
+    return content.index(FOLDERS[40][0].name.encode())
+
+
+def broken_header(content: bytearray) -> bytearray:
+    content[middle_header(content) + 1] ^= 0xFF
+    return content
+
+
+def zeroed_header(content: bytearray) -> bytearray:
+    start = middle_header(content)
+    content[start : start + 512] = bytes(512)
+    return content
+
+
+def end_of_members(content: bytearray) -> int:
+    last = content.index(FOLDERS[-1][0].name.encode())
+    return last + 512 + -(-len(FOLDERS[-1][1]) // 512) * 512
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (broken_header, "holds a damaged header"),
+        (zeroed_header, "holds a damaged header"),
+        (lambda content: content + b"more".ljust(512), "holds a damaged header"),
+        (lambda content: content[: end_of_members(content)], "truncated"),
+        (lambda content: content[: middle_header(content)], "truncated"),
+        (lambda content: content[: middle_header(content) + 100], "truncated"),
+    ],
+)
+def test_an_archive_that_ends_too_early_is_refused(tmp_path, change, reason):
+    with pytest.raises(AibError, match=rf"archive\.tar\.gz: {reason}.*fetch it again"):
+        prepared(tmp_path / "out", damaged_tar(change), "class-folders")
 
 
 def test_corrupted_compression_is_refused(tmp_path):
@@ -562,7 +716,7 @@ def test_a_file_other_than_the_declared_one_is_refused(tmp_path):
     with pytest.raises(AibError, match=rf"test_32x32\.mat: expected {checksum}, found sha256:"):
         prepare("a", dataset, downloads, tmp_path / "out")
     (downloads / "test_32x32.mat").unlink()
-    with pytest.raises(AibError, match=r"test_32x32\.mat: no such file; fetch it first"):
+    with pytest.raises(AibError, match=r"test_32x32\.mat: no such file; run: aib data fetch a$"):
         prepare("a", dataset, downloads, tmp_path / "out")
 
 
@@ -581,7 +735,7 @@ def folder_dataset(folder: Path) -> FolderDataset:
 
 
 def local_folder(folder: Path) -> Path:
-    for name, content in class_folder_files(2, 1, top="").items():
+    for name, content in class_folder_files(6, 1, top="").items():
         put((folder / name).parent, {name.rsplit("/", 1)[-1]: content})
     return folder
 
@@ -618,12 +772,24 @@ def test_a_local_folder_without_a_class(tmp_path):
 
 def test_entries_that_cannot_be():
     sound = entry(svhn_files(), "svhn").model_dump(mode="json")
+    one_file = {"files": sound["files"][:1]}
     for change, said in (
         ({"decoder": "cub"}, "'box' is needed"),
         ({"box": "crop"}, "'box' is needed"),
         ({"decoder": "stl10"}, "decoder: stl10 reads one file, 'files' names 2"),
         ({"files": sound["files"][:1] * 2}, "names a file twice"),
         ({"classes": ["a", "a"]}, "a class stands twice"),
+        ({"image_size": 28}, "decoder: svhn needs image_size: 32"),
+        (one_file | {"decoder": "cifar-python", "image_size": 8}, "needs image_size: 32"),
+        (one_file | {"decoder": "cifar100-python", "image_size": 96}, "needs image_size: 32"),
+        (one_file | {"decoder": "stl10"}, "stl10 needs image_size: 96 or resize: true"),
+        (
+            one_file | {"decoder": "cub", "box": "crop", "resize": True},
+            "cub always scales to image_size; drop 'resize'",
+        ),
+        ({"resize": True}, "decoder: svhn scales no image; drop 'resize'"),
+        ({"decoder": "idx", "resize": True}, "decoder: idx scales no image; drop 'resize'"),
+        (one_file | {"decoder": "cifar-python", "resize": True}, "scales no image"),
     ):
         with pytest.raises(ValueError, match=said):
             ArchiveDataset.model_validate(sound | change, strict=False)

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from archives import (
     tar,
 )
 
-from aib.data.prepared import content_digest, load, verify
+from aib.data.prepared import SPLITS, content_digest, load, verify
 from aib.data.preparing import prepare
 from aib.data.spool import Spool
 from aib.errors import AibError
@@ -189,7 +190,52 @@ def test_declared_counts_are_checked(tmp_path):
         prepared(tmp_path / "out", svhn_files(), "svhn", counts={"train": 31, "test": 15})
 
 
+def test_a_split_is_not_spooled_beyond_its_count(tmp_path, monkeypatch):
+    added = []
+    monkeypatch.setattr(Spool, "add", lambda spool, e: added.append(e) or spool.labels.append(0))
+    files = tar(class_folder_files())
+    said = r"archive\.tar\.gz: holds more train images than the 3 that are expected; .*fetch it"
+    with pytest.raises(AibError, match=said):
+        prepared(tmp_path / "out", files, "class-folders", counts={"train": 3, "test": 15})
+    assert len(added) == 3
+
+
+def test_classes_without_validation_images_are_fine_if_others_have_some(tmp_path):
+    files = class_folder_files(5, 2)
+    more = class_folder_files(20, 2)
+    files |= {name: content for name, content in more.items() if "train/dog" in name}
+    data = prepared(tmp_path / "out", tar(files), "class-folders")
+    assert np.bincount(data.validation.labels, minlength=3).tolist() == [0, 2, 0]
+
+
 # ---------------------------------------------------------------- on disk
+
+
+def test_a_disk_with_too_little_space_is_not_filled(tmp_path, monkeypatch):
+    usage = type(shutil.disk_usage(tmp_path))
+    files, counts = tar(class_folder_files()), {"train": 60, "test": 15}
+    needed = 2 * 75 * 3 * 8 * 8
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 0, needed))
+    prepared(tmp_path / "out", files, "class-folders", counts=counts)
+    before = contents(tmp_path / "out")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 0, needed - 1))
+    said = rf"^{tmp_path}: preparing needs 28,800 bytes of disk, 28,799 are free$"
+    with pytest.raises(AibError, match=said):
+        prepared(tmp_path / "out", files, "class-folders", counts=counts)
+    assert contents(tmp_path / "out") == before
+
+
+def test_masks_that_are_no_longer_wanted_are_removed(tmp_path):
+    files = tar(
+        cub_files([encoded(image, "PNG") for image in random_images(18)], [(1, 1, 3, 4)] * 18)
+    )
+    prepared(tmp_path / "out", files, "cub", **CUB, box="mask")
+    (tmp_path / "out" / "notes.npy").write_bytes(b"mine")
+    prepared(tmp_path / "out", files, "cub", **CUB, box="crop")
+    assert {path.name for path in (tmp_path / "out").glob("*.npy")} == {
+        "notes.npy",
+        *(f"{s}_{kind}.npy" for s in SPLITS for kind in ("images", "labels")),
+    }
 
 
 def test_preparing_twice_gives_the_same_bytes(tmp_path):

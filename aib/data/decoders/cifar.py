@@ -12,6 +12,9 @@ from aib.data.examples import Example
 from aib.data.untrusted import Member, RefusedError, reading, tar_members
 from aib.params import ArchiveDataset
 
+LONGEST_NAME = 100  # bytes
+LARGEST_PRINTED = 1_000_000
+
 
 class _Layout(NamedTuple):
     """Files TOP/NAME, and the keys of what they hold."""
@@ -53,8 +56,21 @@ def _decode(layout: _Layout, dataset: ArchiveDataset, paths: list[Path]) -> Iter
 
 def _check_classes(member: Member, layout: _Layout, dataset: ArchiveDataset) -> None:
     names = unpickle(member.path, member.content()).get(layout.class_names)
-    if names != [name.encode() for name in dataset.classes]:
-        raise RefusedError(f"'{member.path}' names the classes {names}")
+    # A few pickled bytes can hold what takes gigabytes to print: look before printing.
+    if not isinstance(names, list) or not all(
+        isinstance(name, bytes) and len(name) <= LONGEST_NAME for name in names
+    ):
+        raise RefusedError(f"'{member.path}' holds no list of class names")
+    if len(names) != len(dataset.classes):
+        raise RefusedError(
+            f"'{member.path}' names {len(names):,} classes, expected {len(dataset.classes)}"
+        )
+    for number, (name, expected) in enumerate(zip(names, dataset.classes, strict=True)):
+        if name != expected.encode():
+            found = name.decode("utf-8", "replace")
+            raise RefusedError(
+                f"'{member.path}' names the class {number} '{found}', expected '{expected}'"
+            )
 
 
 def _batch(
@@ -70,7 +86,9 @@ def _batch(
         )
     for label in labels:
         if not isinstance(label, int) or not 0 <= label < len(dataset.classes):
-            raise RefusedError(f"'{member.path}' holds the label {label!r}")
+            small = isinstance(label, int) and abs(label) < LARGEST_PRINTED
+            found = f"the label {label}" if small else "a label that is no small number"
+            raise RefusedError(f"'{member.path}' holds {found}")
     return zip(pixels.array().reshape(-1, 3, size, size), labels, strict=True)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from aib.data.examples import Example
-from aib.data.images import read_image
+from aib.data.images import LARGEST_FILE, read_image
 from aib.data.untrusted import (
     CORRECT_IT,
     Member,
@@ -33,13 +33,22 @@ def decode_folder(dataset: FolderDataset) -> Iterator[Example]:
 def _decode(
     dataset: ArchiveDataset | FolderDataset, members: Iterable[Member], top: int
 ) -> Iterator[Example]:
+    """`top` is how many folders stand above train and test: none, or one, always the same."""
     labels = {name: label for label, name in enumerate(dataset.classes)}
+    first, above = None, None
     for member in members:
+        first = first or member.path
         parts = member.path.parts[top:]
         if len(parts) < 2 or parts[0] not in ("train", "test"):
             continue
+        above = member.path.parts[:top] if above is None else above
+        if member.path.parts[:top] != above:
+            raise RefusedError(f"'{member.path}' lies outside the top folder '{above[0]}'")
         if len(parts) != 3 or parts[1] not in labels:
             raise RefusedError(f"'{member.path}' lies in none of the declared class folders")
-        content = member.content()
+        content = member.content(LARGEST_FILE)
         image = read_image(member.path, content, dataset.image_size, dataset.resize)
         yield Example(parts[0], labels[parts[1]], image)
+    if above is None:
+        found = "it holds no file" if first is None else f"its first file is '{first}'"
+        raise RefusedError(f"holds no {'TOP/' * top}train/CLASS/IMAGE; {found}")

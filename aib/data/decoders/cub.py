@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from aib.data.examples import Example
-from aib.data.images import as_array, open_image, scaled
+from aib.data.images import LARGEST_FILE, as_array, open_image, scaled
 from aib.data.untrusted import RefusedError, named_members, reading, tar_members
 from aib.params import ArchiveDataset
 
@@ -48,7 +48,7 @@ def decode(dataset: ArchiveDataset, paths: list[Path]) -> Iterator[Example]:
             entry = entries.pop("/".join(parts[2:]), None)
             if entry is None:
                 continue  # a file that the archive's own list leaves out
-            photograph = open_image(member.path, member.content())
+            photograph = open_image(member.path, member.content(LARGEST_FILE))
             image, mask = _prepare(photograph, entry.box, dataset)
             yield Example(entry.split, entry.label, image, mask)
         if entries:

@@ -41,12 +41,19 @@ def _labels(path: Path, dataset: ArchiveDataset) -> bytes:
         reading(path, "gzipped IDX file"),
         gunzipped(path, dataset.unpacked_limit) as stream,
     ):
-        (count,) = _shape(stream, 1, dataset.unpacked_limit)
+        (count,) = _shape(stream, 1, _most_labels(dataset))
         labels = exactly(stream, count)
         _nothing_more(stream)
-        if count and max(labels) >= len(dataset.classes):
+        if max(labels) >= len(dataset.classes):
             raise RefusedError(f"holds the label {max(labels)}")
     return labels
+
+
+def _most_labels(dataset: ArchiveDataset) -> int:
+    """Return how many labels one file can hold, each of one byte."""
+    if dataset.counts is None:
+        return dataset.unpacked_limit
+    return min(dataset.unpacked_limit, dataset.counts.train + dataset.counts.test)
 
 
 def _images(path: Path, labels: int, dataset: ArchiveDataset) -> Iterator[np.ndarray]:
@@ -71,6 +78,8 @@ def _shape(stream: LimitedReader, dimensions: int, limit: int) -> tuple[int, ...
     if (found := exactly(stream, 4)) != magic:
         raise RefusedError(f"begins with {found.hex()}, expected {magic.hex()}")
     shape = struct.unpack(f">{dimensions}I", exactly(stream, 4 * dimensions))
+    if min(shape) < 1:
+        raise RefusedError(f"says it holds nothing: its extents are {shape}")
     if math.prod(shape) > limit:
         raise RefusedError(f"says it holds {math.prod(shape):,} bytes, expected {limit:,} at most")
     return shape

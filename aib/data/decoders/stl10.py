@@ -18,8 +18,6 @@ CLASS_NAMES = "class_names.txt"
 def decode(dataset: ArchiveDataset, paths: list[Path]) -> Iterator[Example]:
     """Decode TOP/{train,test}_{X,y}.bin; the archive is read twice, as labels may come last."""
     (archive,) = paths
-    if dataset.image_size != SIZE and not dataset.resize:
-        raise RefusedError(f"images have {SIZE}x{SIZE} pixels; say resize: true")
     with reading(archive, "gzipped tar archive"):
         limit = dataset.unpacked_limit
         tables = named_members(archive, limit, ("train_y.bin", "test_y.bin", CLASS_NAMES))

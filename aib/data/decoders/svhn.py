@@ -24,21 +24,33 @@ def decode(dataset: ArchiveDataset, paths: list[Path]) -> Iterator[Example]:
         limit = dataset.unpacked_limit
         with reading(path, "MATLAB 5 file"):
             with variable(path, "y", limit) as y:
-                labels = _labels(y, len(dataset.classes))
+                labels = _labels(y, dataset)
             with variable(path, "X", limit) as x:
                 for image, label in zip(_images(x, len(labels), dataset), labels, strict=True):
-                    yield Example(SPLITS[path.name], label, image)
+                    yield Example(SPLITS[path.name], int(label), image)
 
 
-def _labels(y: Variable, classes: int) -> list[int]:
+def _labels(y: Variable, dataset: ArchiveDataset) -> np.ndarray:
     """Return the labels, which the file counts from 1; the last one is that of the digit 0."""
+    classes = len(dataset.classes)
     if len(y.shape) != 2 or y.shape[1] != 1:
         raise RefusedError(f"variable y has the shape {y.shape}, expected (N, 1)")
+    most = _most_images(dataset)
+    if y.shape[0] > most:
+        raise RefusedError(f"says it holds {y.shape[0]:,} labels, expected {most:,} at most")
     values = np.frombuffer(exactly(y.stream, y.shape[0] * y.dtype.itemsize), y.dtype)
-    for label in values.tolist():
-        if label not in range(1, classes + 1):
-            raise RefusedError(f"holds the label {label}, expected 1 to {classes}")
-    return [int(label) % classes for label in values]
+    wrong = ~((values >= 1) & (values <= classes) & (values == np.floor(values)))
+    if wrong.any():
+        raise RefusedError(f"holds the label {values[wrong][0].item()}, expected 1 to {classes}")
+    return values.astype(np.min_scalar_type(classes)) % classes
+
+
+def _most_images(dataset: ArchiveDataset) -> int:
+    """Return how many images one file can hold; each has a label, in memory at once."""
+    most = dataset.unpacked_limit // (3 * dataset.image_size**2)
+    if dataset.counts is None:
+        return most
+    return min(most, dataset.counts.train + dataset.counts.test)
 
 
 def _images(x: Variable, count: int, dataset: ArchiveDataset) -> Iterator[np.ndarray]:
