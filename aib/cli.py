@@ -42,8 +42,8 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         sys.exit(
-            f"error: the disk is full ({error.filename or 'while writing'}); make room and run "
-            "again: finished runs are safe, and a stopped one goes on from its checkpoint"
+            f"error: the disk is full ({error.filename or 'while writing'}); "
+            "what was finished is safe; make room and run again"
         )
 
 

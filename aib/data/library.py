@@ -57,18 +57,19 @@ class Library:
                 f"dataset '{name}' has no file '{only}'; {nearest(only, set(downloads))}"
             )
         chosen = [downloads[only]] if only else downloads.values()
-        return [fetch(self._with_copies(d), self.file(name, d).parent) for d in chosen]
+        locks = self.results / "downloads" / ".locks"
+        return [
+            fetch(d, self.file(name, d).parent, copies=self._copies(d), locks=locks) for d in chosen
+        ]
 
-    def _with_copies(self, download: Download) -> Download:
-        """Put the copies of datasets that share the file before its addresses."""
-        copies = [
-            str(self.file(other, candidate))
+    def _copies(self, download: Download) -> list[Path]:
+        """Where the file lies when the datasets that share it are fetched."""
+        return [
+            self.file(other, candidate)
             for other, dataset in self.datasets.items()
             for candidate in dataset.downloads
-            if (candidate.file, candidate.checksum) == (download.file, download.checksum)
-            and self.file(other, candidate).exists()
+            if candidate.checksum == download.checksum
         ]
-        return download.model_copy(update={"addresses": (*copies, *download.addresses)})
 
     def prepare(self, name: str) -> None:
         """Decode the dataset's fetched files into arrays and a manifest."""

@@ -118,6 +118,16 @@ def test_files_that_another_dataset_has_are_not_downloaded_again(aib, project, m
     assert aib("prepare", "numbers-again")[0] == 0
 
 
+def test_files_that_another_dataset_has_come_before_mirrors(aib, project):
+    assert aib("fetch", "numbers")[0] == 0
+    assert aib("fetch", "numbers-again")[0] == 0
+    for name in ("train_32x32.mat", "test_32x32.mat"):
+        mine, other = (
+            project / f"results/downloads/{n}" / name for n in ("numbers-again", "numbers")
+        )
+        assert mine.samefile(other)
+
+
 def test_a_repaired_file_verifies_again(aib, project):
     aib("fetch", "numbers")
     aib("prepare", "numbers")
