@@ -42,8 +42,8 @@ def main() -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         sys.exit(
-            f"error: the disk is full ({error.filename or 'while writing'}); make room and run "
-            "again: finished runs are safe, and a stopped one goes on from its checkpoint"
+            f"error: the disk is full ({error.filename or 'while writing'}); "
+            "what was finished is safe; make room and run again"
         )
 
 
@@ -107,9 +107,9 @@ def params_table() -> None:
 @data_app.command("list")
 def data_list() -> None:
     """Show every dataset: its size, what of it is here, and when that was last verified."""
-    from rich.console import Console
+    from aib.terminal import print_whole
 
-    Console().print(_library().table())
+    print_whole(_library().table())
     print(f"files: {RESULTS}/downloads/NAME, arrays: {RESULTS}/data/NAME, more: docs/data.md")
 
 
@@ -131,14 +131,14 @@ def data_prepare(name: DatasetName) -> None:
 @data_app.command("verify")
 def data_verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="all prepared ones if not given")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="all that is here if not given")
     ] = None,
 ) -> None:
     """Hash fetched files and prepared arrays again and compare with what was declared."""
     library = _library()
-    names = names or library.prepared()
+    names = names or library.present()
     if not names:
-        raise AibError("no dataset is prepared; run: aib data prepare NAME")
+        raise AibError("no dataset is fetched or prepared; run: aib data prepare NAME")
     problems = []
     for name in names:
         try:
@@ -159,7 +159,10 @@ def data_show(
     """Draw a contact sheet of a prepared dataset, with the outlines of its masks."""
     from aib.data.contact_sheet import contact_sheet
 
-    data = _library().load(name)
+    library = _library()
+    data = library.load(name)
+    if not library.is_current(name):
+        print(f"warning: {library.otherwise(name)}", file=sys.stderr)
     sheet = contact_sheet(getattr(data, split), data.classes, classes, examples)
     path = RESULTS / "sheets" / f"{name}-{split}.png"
     path.parent.mkdir(parents=True, exist_ok=True)

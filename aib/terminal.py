@@ -1,14 +1,33 @@
 """How tables look on the terminal."""
 
+from collections.abc import Collection
+
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 
 WHOLE = ("model", "key")  # what people copy
 
 
-def table(title: str, *headings: str) -> Table:
-    """An empty table; its columns fold, but for those that hold names to copy."""
+def table(
+    title: str, *headings: str, whole: Collection[str] = WHOLE, right: Collection[str] = ()
+) -> Table:
+    """An empty table; its columns fold, but for the whole ones: those that hold names to copy.
+
+    Args:
+        title: what stands above.
+        headings: of the columns.
+        whole: the columns that do not fold.
+        right: the columns of numbers, which end at the same place.
+    """
     made = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for heading in headings:
-        made.add_column(heading, overflow="fold", no_wrap=heading in WHOLE)
+        justify = "right" if heading in right else "left"
+        made.add_column(heading, justify=justify, overflow="fold", no_wrap=heading in whole)
     return made
+
+
+def print_whole(rows: Table) -> None:
+    """Print a table in its full width, be the terminal narrower."""
+    needed = Console(width=1000).measure(rows).maximum
+    Console(width=max(Console().width, needed)).print(rows)

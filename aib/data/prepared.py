@@ -10,17 +10,20 @@ A prepared dataset is a folder:
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from aib.data.checksums import CHUNK_BYTES
+from aib.data.statistics import ChannelSums
 from aib.errors import AibError
 
 SPLITS = ("train", "validation", "test")
 MANIFEST = "manifest.json"
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,33 @@ def load(folder: Path) -> PreparedData:
 
 
 def verify(folder: Path) -> None:
-    """Hash a prepared dataset again; AibError if it is not what its manifest says."""
+    """Hash and count a prepared dataset again; AibError if it is not what its manifest says."""
     data = load(folder)
-    found = stored_digest(folder, data.manifest["masks"])
-    if found != data.digest:
-        raise AibError(
-            f"{folder}: expected content {data.digest}, found {found}; "
-            "delete it and prepare it again"
-        )
+    if problem := _difference(folder, data):
+        raise AibError(f"{folder}: {problem}; delete it and prepare it again")
+
+
+def _difference(folder: Path, data: PreparedData) -> str | None:
+    """Say what of the manifest is not true of the arrays; None if all of it is."""
+    manifest, sums = data.manifest, ChannelSums()
+    found = stored_digest(folder, manifest["masks"], watch=sums.add)
+    if found != manifest.get("digest"):
+        return f"expected content {manifest.get('digest')}, found {found}"
+    for name, value in sums.statistics().items():
+        if value != manifest.get(name):
+            return f"the manifest says {name} {manifest.get(name)}, the train images have {value}"
+    for split in SPLITS:
+        said = manifest["counts"][split]
+        if list(said) != manifest.get("classes"):
+            return f"the manifest counts other classes in {split} than it names"
+        labels, numbers = np.unique(getattr(data, split).labels, return_counts=True)
+        held = dict(zip(labels.tolist(), numbers.tolist(), strict=True))
+        for label, (name, number) in enumerate(said.items()):
+            if held.pop(label, 0) != number:
+                return f"the manifest says {number} {split} images of '{name}', the labels do not"
+        if held:
+            return f"{split}_labels.npy holds class {min(held)}, which the manifest does not name"
+    return None
 
 
 def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
@@ -100,17 +122,42 @@ def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def stored_digest(folder: Path, masks: bool) -> str:
-    """Return the `content_digest` of a folder's arrays, which are read in pieces, not mapped."""
+def stored_digest(
+    folder: Path, masks: bool, watch: Callable[[np.ndarray], None] = lambda block: None
+) -> str:
+    """Return the `content_digest` of a folder's arrays, which are read in pieces, not mapped.
+
+    Args:
+        folder: of the prepared dataset.
+        masks: whether it has masks.
+        watch: called with the train images, block by block, as they are read.
+    """
     digest = hashlib.sha256()
     kinds = ("images", "labels", "masks") if masks else ("images", "labels")
     for name in sorted(f"{split}_{kind}" for split in SPLITS for kind in kinds):
         with (folder / f"{name}.npy").open("rb") as stream:
             np.lib.format.read_magic(stream)
             shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-            pieces = iter(lambda stream=stream: stream.read(CHUNK_BYTES), b"")
+            pieces = _pieces(stream, CHUNK_BYTES)
+            if name == "train_images":
+                pieces = _watched(stream, dtype, shape[1:], watch)
             _digest_array(digest, name, dtype, shape, pieces)
     return f"sha256:{digest.hexdigest()}"
+
+
+def _pieces(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    return iter(lambda: stream.read(size), b"")
+
+
+def _watched(
+    stream: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], watch: Callable[[np.ndarray], None]
+) -> Iterator[bytes]:
+    """Read whole images of a shape and show them to `watch`; what is not an image passes by."""
+    size = dtype.itemsize * math.prod(shape)
+    for piece in _pieces(stream, max(1, CHUNK_BYTES // size) * size):
+        whole = len(piece) // size * size
+        watch(np.frombuffer(piece[:whole], dtype).reshape(-1, *shape))
+        yield piece
 
 
 def _digest_array(digest, name: str, dtype: np.dtype, shape: tuple, pieces: Iterable) -> None:
@@ -129,6 +176,8 @@ def _load_split(folder: Path, split: str, manifest: dict) -> Split:
         arrays[name] = np.load(folder / f"{split}_{name}.npy", mmap_mode="r")
         if arrays[name].shape != shape:
             raise ValueError(f"{split}_{name}.npy is {arrays[name].shape}, expected {shape}")
+        if name != "labels" and arrays[name].dtype != np.uint8:
+            raise ValueError(f"{split}_{name}.npy is {arrays[name].dtype}, expected uint8")
     return Split(**arrays)
 
 

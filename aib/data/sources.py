@@ -1,21 +1,23 @@
 """Fetch a file: mirrors in order, tried again when that may help, never accepted unverified.
 
-`AIB_MIRROR` may name folders or base addresses (separated by spaces or commas) that are looked
-in first, by file name. With `AIB_OFFLINE=1` no connection is attempted and only folders count.
-The final name appears only after the checksum has been confirmed (`data.transfer`).
+`AIB_MIRROR` may name folders or base addresses (separated by commas or spaces) that are looked
+in first, by file name; only copies that other datasets have here come before them. With
+`AIB_OFFLINE=1` no connection is attempted and only folders count. The final name appears only
+after the checksum has been confirmed (`data.transfer`).
 """
 
 import fcntl
 import os
 import random
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from aib.data.checksums import check_file
 from aib.data.progress import say
-from aib.data.transfer import PassingError, TransferError, is_remote, size_of, transfer
+from aib.data.transfer import PassingError, TransferError, is_remote, local_path, size_of, transfer
 from aib.errors import AibError
 from aib.params import Download
 
@@ -24,13 +26,22 @@ BACKOFF_SECONDS = 1.0  # between tries; doubled by each that is counted
 LONGEST_WAIT_SECONDS = 120  # a server that asks for more is given up
 
 
-def fetch(download: Download, folder: Path, progress: bool = True) -> Path:
+def fetch(
+    download: Download,
+    folder: Path,
+    progress: bool = True,
+    *,
+    copies: Sequence[Path] = (),
+    locks: Path | None = None,
+) -> Path:
     """Return the verified file `folder / download.file`, fetching it unless it is there.
 
     Args:
         download: name, addresses, checksum and, if known, size in bytes.
         folder: where the file is kept; made if absent.
         progress: draw a bar if standard error is a terminal; elsewhere lines say how far it is.
+        copies: where else on this machine the file may lie; linked if there, before all addresses.
+        locks: the folder of the locks, one a checksum: who waits finds the other's copy.
 
     Raises:
         AibError: the file present has the wrong checksum, the disk is too small, or no address
@@ -38,21 +49,24 @@ def fetch(download: Download, folder: Path, progress: bool = True) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / download.file
-    with _only_one_at_a_time(folder / f"{download.file}.lock"):
+    lock = (locks or folder / ".locks") / download.checksum.replace(":", "-")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with _only_one_at_a_time(lock, download.file):
         if target.exists():
             check_file(target, download.checksum)
         else:
-            _fetch_from_any(download, target, progress)
+            here = [str(copy) for copy in copies if copy.exists()]
+            _fetch_from_any(download, here, target, progress)
     return target
 
 
-def _fetch_from_any(download: Download, target: Path, progress: bool) -> None:
+def _fetch_from_any(download: Download, copies: list[str], target: Path, progress: bool) -> None:
     partial = target.with_name(f"{target.name}.partial")
     started = time.monotonic()
     failures = []
-    for address in _addresses(download):
+    for address in [*copies, *_addresses(download)]:
         try:
-            _fetch_from(address, download, partial, progress)
+            _fetch_from(address, download, partial, progress, link=address in copies)
         except TransferError as failure:
             failures.append(f"{address}: {failure}")
             say(f"{download.file}: {failures[-1]}")
@@ -67,19 +81,45 @@ def _fetch_from_any(download: Download, target: Path, progress: bool) -> None:
 
 def _addresses(download: Download) -> list[str]:
     """List where the file is looked for: in the mirrors of AIB_MIRROR, then at its addresses."""
-    mirrors = os.environ.get("AIB_MIRROR", "").replace(",", " ").split()
     all_of_them = [
-        *(f"{mirror.rstrip('/')}/{download.file}" for mirror in mirrors),
+        *(f"{mirror.rstrip('/')}/{download.file}" for mirror in _mirrors()),
         *download.addresses,
     ]
     return [address for address in all_of_them if not (_offline() and is_remote(address))]
+
+
+def _mirrors() -> list[str]:
+    """List what AIB_MIRROR names; the name of a folder that exists may hold spaces and commas.
+
+    Raises `AibError` for an address that is neither a folder's nor a web server's.
+    """
+    value = os.environ.get("AIB_MIRROR", "").strip()
+    mirrors = []
+    for part in [value] if _is_folder(value) else re.split(r"[,\n]", value):
+        mirrors += [part.strip()] if _is_folder(part.strip()) else part.split()
+    for mirror in mirrors:
+        scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|", mirror)[0]
+        if scheme not in ("", "http://", "https://", "file://"):
+            raise AibError(
+                f"AIB_MIRROR: '{mirror}': {scheme} is not understood; "
+                "name a folder or an address that begins with https://, http:// or file://"
+            )
+        if scheme == "file://" and not mirror.startswith(("file:///", "file://localhost/")):
+            raise AibError(f"AIB_MIRROR: '{mirror}': names another machine; write file:///FOLDER")
+    return mirrors
+
+
+def _is_folder(mirror: str) -> bool:
+    return bool(mirror) and os.path.isdir(local_path(mirror))  # noqa: PTH112 (never raises)
 
 
 def _offline() -> bool:
     return os.environ.get("AIB_OFFLINE", "") not in ("", "0")
 
 
-def _fetch_from(address: str, download: Download, partial: Path, progress: bool) -> None:
+def _fetch_from(
+    address: str, download: Download, partial: Path, progress: bool, link: bool
+) -> None:
     """Transfer from one address; what may pass is tried again, after growing waits.
 
     Only tries that bring nothing new are counted: a throttled host may cut an hour's transfer
@@ -88,7 +128,7 @@ def _fetch_from(address: str, download: Download, partial: Path, progress: bool)
     most, fruitless = size_of(partial), 0
     while True:
         try:
-            return transfer(address, download, partial, progress)
+            return transfer(address, download, partial, progress, link)
         except PassingError as failure:
             have = size_of(partial)
             most, fruitless = max(have, most), 0 if have > most else fruitless + 1
@@ -116,13 +156,13 @@ def _remedy(download: Download, target: Path, kept: int, failures: list[str]) ->
 
 
 @contextmanager
-def _only_one_at_a_time(lock: Path) -> Iterator[None]:
+def _only_one_at_a_time(lock: Path, file: str) -> Iterator[None]:
     """Hold an exclusive lock; the system releases it should the process die."""
     with lock.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another process is fetching {lock.stem}; waiting for it")
+            say(f"another process is fetching {file}; waiting for it")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

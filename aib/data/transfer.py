@@ -1,18 +1,20 @@
 """Bring one file from one address, a folder's or a web server's, and verify it.
 
-Bytes gather in a partial file, which survives any interruption and is continued by the next
-transfer, from whichever address. What a server says is checked before a byte is written, and a
-body that runs past its size is cut off, so no answer can fill the disk.
+A server's bytes gather in a partial file, which survives any interruption and is continued by the
+next transfer, from whichever server. What a server says is checked before a byte is written, and
+a body that runs past its size is cut off, so no answer can fill the disk. A file of this machine
+is copied, or linked, under a name of its own, so a wrong one costs none of the bytes kept.
 """
 
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import responses
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
@@ -44,22 +46,44 @@ class PassingError(TransferError):
         self.wait = wait
 
 
-def transfer(address: str, download: Download, partial: Path, progress: bool) -> None:
+class _Received(NamedTuple):
+    """A file as it has come: its digest, where it is, and whether kept bytes are part of it."""
+
+    digest: Any
+    path: Path
+    continued: bool = False
+
+
+def transfer(
+    address: str, download: Download, partial: Path, progress: bool, link: bool = False
+) -> None:
     """Bring the partial file to the full and verified content, from one address.
+
+    Args:
+        address: a web address, a file:// address or a path.
+        download: what the file must be.
+        partial: what has come so far, if anything.
+        progress: draw a bar if standard error is a terminal.
+        link: the address is a path on this machine that may be linked instead of copied.
 
     Raises:
         TransferError: the address does not deliver; the partial file keeps what may be of use.
         AibError: the disk is too small.
     """
-    continued = partial.exists()
-    receive = _download if is_remote(address) else _copy
+    aside = partial.with_suffix(".copy")
+    aside.unlink(missing_ok=True)  # of a process that was killed
     with _own_words():
-        digest = receive(address, download, partial, progress)
-    if agrees(digest, download.checksum):
+        if is_remote(address):
+            received = _download(address, download, partial, progress)
+        else:
+            received = _link(address, aside, download) if link else None
+            received = received or _copy(address, download, aside, progress)
+    if agrees(received.digest, download.checksum):
+        received.path.replace(partial)
         return
-    partial.unlink()
-    if not continued:
-        raise TransferError(f"expected {download.checksum}, found {written(digest)}")
+    received.path.unlink()
+    if not received.continued:
+        raise TransferError(f"expected {download.checksum}, found {written(received.digest)}")
     say(f"{download.file}: the bytes kept earlier are of no use; fetching all of them")
     transfer(address, download, partial, progress)
 
@@ -69,32 +93,57 @@ def is_remote(address: str) -> bool:
     return address.startswith(("http://", "https://"))
 
 
+def local_path(address: str) -> Path:
+    """The path that an address on this machine means; it may begin with file:// or ~."""
+    if address.startswith("file://"):
+        return Path(unquote(f"/{address.removeprefix('file://').partition('/')[2]}"))
+    with suppress(RuntimeError):  # ~NAME, and there is no such user
+        return Path(address).expanduser()
+    return Path(address)
+
+
 def size_of(path: Path) -> int:
     """Return a file's bytes; 0 if there is none."""
     return path.stat().st_size if path.exists() else 0
 
 
-def _copy(address: str, download: Download, partial: Path, progress: bool):
-    """Copy from a folder; return the digest of the copy."""
-    source = Path(address).expanduser()
+def _link(address: str, aside: Path, download: Download) -> _Received | None:
+    """Link a file of this machine; None where the file system does not allow it."""
+    try:
+        os.link(local_path(address).resolve(), aside)
+    except OSError:
+        return None
+    say(f"{download.file}: {address} (linked)")
+    return _Received(digest_of(aside, download.checksum), aside)
+
+
+def _copy(address: str, download: Download, aside: Path, progress: bool) -> _Received:
+    """Copy a file of this machine; what was not copied to its end is removed."""
+    source = local_path(address)
     size = source.stat().st_size
     _check_size(size, download)
-    partial.unlink(missing_ok=True)
     with source.open("rb") as stream:
         chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
-        return _receive(chunks, address, download, partial, size, progress)
+        try:
+            digest = _receive(chunks, address, download, aside, size, progress)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+    return _Received(digest, aside)
 
 
-def _download(address: str, download: Download, partial: Path, progress: bool, resume: bool = True):
-    """Download what the partial file lacks, or all; return the digest of the whole."""
+def _download(
+    address: str, download: Download, partial: Path, progress: bool, resume: bool = True
+) -> _Received:
+    """Download what the partial file lacks, or all."""
     have = size_of(partial) if resume else 0
     if have and have == download.bytes:  # interrupted after the last byte
-        return digest_of(partial, download.checksum)
+        return _Received(digest_of(partial, download.checksum), partial, continued=True)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     timeout = (CONNECT_SECONDS, SILENCE_SECONDS)
     with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
         if have and response.status_code == requests.codes.requested_range_not_satisfiable:
-            return digest_of(partial, download.checksum)
+            return _Received(digest_of(partial, download.checksum), partial, continued=True)
         _check_answer(response)
         start, size = _extent(response)
         _check_size(size, download)
@@ -111,7 +160,9 @@ def _download(address: str, download: Download, partial: Path, progress: bool, r
         # Raw, because some servers declare a .gz file as a compressed .tar, to be unpacked. And
         # read1, because read waits for a whole chunk, and a slow server's bytes count one by one.
         chunks = iter(lambda: response.raw.read1(CHUNK_BYTES, decode_content=False), b"")
-        return _receive(chunks, address, download, partial, size or download.bytes, progress)
+        size = size or download.bytes
+        digest = _receive(chunks, address, download, partial, size, progress)
+        return _Received(digest, partial, continued=start > 0)
 
 
 def _check_answer(response: requests.Response) -> None:

@@ -1,5 +1,6 @@
 """`aib data …` on a small project: list, fetch, prepare, verify, show."""
 
+import errno
 import json
 import shutil
 import sys
@@ -56,7 +57,7 @@ def project(tmp_path, monkeypatch):
 
 def declare(project: Path, name: str, values: dict) -> None:
     path = project / "params/datasets.yaml"
-    path.write_text(path.read_text() + "\n" + yaml.safe_dump({name: values}))
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {name: values}))
 
 
 @pytest.fixture
@@ -118,6 +119,16 @@ def test_files_that_another_dataset_has_are_not_downloaded_again(aib, project, m
     assert aib("prepare", "numbers-again")[0] == 0
 
 
+def test_files_that_another_dataset_has_come_before_mirrors(aib, project):
+    assert aib("fetch", "numbers")[0] == 0
+    assert aib("fetch", "numbers-again")[0] == 0
+    for name in ("train_32x32.mat", "test_32x32.mat"):
+        mine, other = (
+            project / f"results/downloads/{n}" / name for n in ("numbers-again", "numbers")
+        )
+        assert mine.samefile(other)
+
+
 def test_a_repaired_file_verifies_again(aib, project):
     aib("fetch", "numbers")
     aib("prepare", "numbers")
@@ -164,7 +175,138 @@ def test_verify_notices_other_parameters(aib, project):
         1,
         "error: digits: was prepared with other parameters; run: aib data prepare digits",
     )
-    assert row(aib("list")[1], "digits")[5:] == ["otherwise", "-"]
+    assert row(aib("list")[1], "digits")[5:] == ["other", "parameters", "-"]
+
+
+def test_a_verification_is_not_of_other_parameters(aib, project):
+    aib("prepare", "digits")
+    aib("verify")
+    path = project / "params/datasets.yaml"
+    content = path.read_text()
+    path.write_text(content.replace("train: 60", "train: 61"))
+    assert row(aib("list")[1], "digits")[5:] == ["other", "parameters", "-"]
+    path.write_text(content)
+    assert len(row(aib("list")[1], "digits")[-1]) == len("2026-01-01")
+
+
+def test_show_warns_of_other_parameters(aib, project, monkeypatch, capsys):
+    aib("prepare", "digits")
+    path = project / "params/datasets.yaml"
+    path.write_text(path.read_text().replace("train: 60", "train: 61"))
+    monkeypatch.setattr(sys, "argv", ["aib", "data", "show", "digits"])
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main()
+    captured = capsys.readouterr()
+    assert captured.out == "results/sheets/digits-train.png\n"
+    assert captured.err == (
+        "warning: digits: was prepared with other parameters; run: aib data prepare digits\n"
+    )
+
+
+def test_the_list_is_whole_on_a_narrow_terminal(aib, project, monkeypatch):
+    aib("prepare", "digits")
+    path = project / "params/datasets.yaml"
+    path.write_text(path.read_text().replace("train: 60", "train: 61"))
+    monkeypatch.setenv("COLUMNS", "40")
+    output = aib("list")[1]
+    assert row(output, "digits")[1:] == ["61", "40", "32", "-", "other", "parameters", "-"]
+    assert row(output, "svhn-extra")[-1] == "-"
+
+
+def damage(project, name, **changes):
+    path = project / "results/data" / name / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mean": [0.5, 0.5, 0.5]}, "the manifest says mean [0.5, 0.5, 0.5], the train images"),
+        ({"std": None}, "the manifest says std None, the train images have"),
+        ({"digest": None}, "expected content None, found sha256:"),
+        ({"classes": ["a"]}, "the manifest counts other classes in train than it names"),
+        ({"masks": False}, "expected content sha256:"),
+    ],
+)
+def test_verify_covers_the_manifest(aib, project, changes, words):
+    aib("prepare", "digits")
+    damage(project, "digits", **changes)
+    status, line = aib("verify")
+    assert status == 1
+    assert line.startswith(f"error: results/data/digits: {words}")
+    assert line.endswith("; delete it and prepare it again")
+    assert row(aib("list")[1], "digits")[-1] == "-"
+
+
+def test_verify_counts_the_labels(aib, project):
+    aib("prepare", "digits")
+    manifest = json.loads((project / "results/data/digits/manifest.json").read_text())
+    one, two, *_ = manifest["classes"]
+    counts = manifest["counts"]
+    counts["test"] |= {one: counts["test"][one] + 1, two: counts["test"][two] - 1}
+    damage(project, "digits", counts=counts)
+    assert f"test images of '{one}', the labels do not; delete" in aib("verify")[1]
+
+
+def test_verify_compares_with_the_entry(aib, project):
+    aib("fetch", "numbers")
+    aib("prepare", "numbers")
+    counts = json.loads((project / "results/data/numbers/manifest.json").read_text())["counts"]
+    train, test = (sum(counts[s].values()) for s in ("train", "test"))
+    train += sum(counts["validation"].values())
+    assert row(aib("list")[1], "numbers")[1:3] == [str(train), str(test)]
+    path = project / "params/datasets.yaml"
+    values = yaml.safe_load(path.read_text())["numbers"]
+    for number, status in ((test, 0), (test + 1, 1)):
+        declare(project, "numbers", values | {"counts": {"train": train, "test": number}})
+        assert aib("verify")[0] == status
+    assert "its counts are not those of params/datasets.yaml" in aib("verify")[1]
+
+
+def test_a_consistent_forgery_of_classes_is_not_the_entry(aib, project):
+    aib("prepare", "digits")
+    manifest = json.loads((project / "results/data/digits/manifest.json").read_text())
+    renamed = dict(zip(manifest["classes"], "abcdefghij", strict=True))
+    counts = {
+        split: {renamed[name]: n for name, n in said.items()}
+        for split, said in manifest["counts"].items()
+    }
+    damage(project, "digits", classes=list(renamed.values()), counts=counts)
+    assert "its classes are not those of params/datasets.yaml" in aib("verify")[1]
+
+
+def test_verify_takes_all_that_is_here(aib, project):
+    aib("prepare", "digits")
+    aib("fetch", "birds")
+    for name in ("numbers", "numbers-again"):
+        aib("fetch", name)
+        aib("prepare", name)
+    (project / "results/data/numbers/manifest.json").write_text("{")
+    (project / "results/data/numbers-again/manifest.json").unlink()
+    status, line = aib("verify")
+    assert status == 1
+    assert "results/data/numbers: damaged" in line
+    assert "results/data/numbers-again/manifest.json: no such file" in line
+    assert row(aib("list")[1], "digits")[-1] != "-"
+    assert row(aib("list")[1], "birds")[-1] != "-"
+
+
+def test_verify_of_downloads_only(aib, project):
+    aib("fetch", "birds")
+    (project / "results/data/birds").mkdir(parents=True)  # as a failed job of Snakemake leaves it
+    assert aib("verify") == (0, "birds: 1 fetched file as declared\n")
+
+
+def test_a_full_disk_is_one_true_line(aib, project, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/x")
+
+    monkeypatch.setattr("aib.data.library.Library.prepare", full)
+    assert aib("prepare", "digits") == (
+        1,
+        "error: the disk is full (results/x); what was finished is safe; make room and run again",
+    )
 
 
 def test_a_damaged_manifest_is_not_overlooked(aib, project):
@@ -188,7 +330,7 @@ def test_a_damaged_manifest_is_not_overlooked(aib, project):
         ),
         (("show", "digits"), "digits: is not prepared; run: aib data prepare digits"),
         (("verify", "digits"), "digits: nothing is here to verify; run: aib data prepare digits"),
-        (("verify",), "no dataset is prepared; run: aib data prepare NAME"),
+        (("verify",), "no dataset is fetched or prepared; run: aib data prepare NAME"),
         (
             ("prepare", "numbers"),
             "results/downloads/numbers/train_32x32.mat: no such file; fetch it first",
@@ -257,4 +399,4 @@ def test_a_folder_dataset_needs_no_download(aib, project):
     assert "needs no download" in aib("fetch", "mine")[1]
     assert aib("prepare", "mine")[0] == 0
     assert aib("verify", "mine") == (0, "mine: the arrays as declared\n")
-    assert row(aib("list")[1], "mine")[:5] == ["mine", "?", "?", "8", "-"]
+    assert row(aib("list")[1], "mine")[:5] == ["mine", "6", "3", "8", "-"]

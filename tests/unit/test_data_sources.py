@@ -175,7 +175,7 @@ def message_of(wanted, folder) -> str:
 
 
 def files(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {f"{FILE}.lock"}
+    return {path.name for path in folder.iterdir()} - {".locks"}
 
 
 def test_fetches_once_and_then_finds_the_file(server, tmp_path):
@@ -386,6 +386,12 @@ def test_a_full_disk_is_noticed_before_the_transfer(server, tmp_path):
     assert files(tmp_path) == set()
 
 
+def mirror_with(folder: Path, content: bytes) -> Path:
+    folder.mkdir()
+    (folder / FILE).write_bytes(content)
+    return folder
+
+
 def test_mirror_folder_comes_first(server, tmp_path, monkeypatch):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
@@ -414,6 +420,107 @@ def test_a_mirror_without_the_right_file_is_passed_over(
     monkeypatch.setenv("AIB_MIRROR", str(mirror))
     assert fetch(at(server, "good"), tmp_path).read_bytes() == CONTENT
     assert re.search(rf"{mirror / FILE}: .*expected ({SIZE:,}|{CHECKSUM})", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("content", [b"old", bytes(SIZE)])
+def test_a_wrong_file_in_a_mirror_costs_none_of_the_bytes_kept(
+    server, tmp_path, monkeypatch, capsys, content
+):
+    mirror = mirror_with(tmp_path / "mirror", content)
+    monkeypatch.setenv("AIB_MIRROR", str(mirror))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / f"{FILE}.partial").write_bytes(CONTENT[:CUT])
+    (kept / f"{FILE}.copy").write_bytes(b"of a process that was killed")
+    assert fetch(at(server, "good"), kept).read_bytes() == CONTENT
+    assert server.requests == [("good", CUT)]
+    assert files(kept) == {FILE}
+    said = capsys.readouterr().err
+    assert "of no use" not in said
+    assert said.count(f"{FILE}: {mirror / FILE} (") <= 1  # copied once at most
+
+
+def test_wrong_bytes_sent_from_the_start_are_not_blamed_on_those_kept(server, tmp_path, capsys):
+    (tmp_path / f"{FILE}.partial").write_bytes(bytes(CUT))
+    wanted = at(server, "no_range", checksum="sha256:" + "0" * 64)
+    assert f"found {CHECKSUM}" in message_of(wanted, tmp_path)
+    assert server.requests == [("no_range", CUT)]
+    assert "of no use" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{base}/my mirror",
+        "{base}/absent,{base}/my mirror/",
+        "{base}/absent other, {base}/my mirror",
+        "{base}/absent\n{base}/my mirror\n",
+        "{base}/absent {base}/plain",
+        "{base}/with, a comma",
+        "file://{base}/plain",
+        "file://localhost{base}/plain/",
+        "file://{base}/my%20mirror",
+    ],
+)
+def test_folders_of_mirrors(server, tmp_path, monkeypatch, value):
+    for name in ("my mirror", "plain", "with, a comma"):
+        mirror_with(tmp_path / name, CONTENT)
+    monkeypatch.setenv("AIB_MIRROR", value.format(base=tmp_path))
+    assert fetch(at(server, "good"), tmp_path / "kept").read_bytes() == CONTENT
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("mirror", "reason"),
+    [
+        ("ftp://example.org/mirror", "ftp:// is not understood"),
+        ("s3://bucket", "s3:// is not understood"),
+        ("file://server/folder", "names another machine"),
+    ],
+)
+def test_a_mirror_of_another_kind_is_refused(server, tmp_path, monkeypatch, mirror, reason):
+    monkeypatch.setenv("AIB_MIRROR", f"{tmp_path},{mirror}")
+    assert message_of(at(server, "good"), tmp_path).startswith(f"AIB_MIRROR: '{mirror}': {reason}")
+    assert server.requests == []
+
+
+def test_a_copy_on_this_machine_comes_first_and_is_linked(server, tmp_path, monkeypatch):
+    copy = mirror_with(tmp_path / "other", CONTENT) / FILE
+    monkeypatch.setenv("AIB_MIRROR", f"{server.address}/good")
+    path = fetch(at(server, "good"), tmp_path / "kept", copies=[tmp_path / "absent", copy])
+    assert path.samefile(copy)
+    assert server.requests == []
+
+
+def test_where_files_cannot_be_linked_they_are_copied(server, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("not here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    copy = mirror_with(tmp_path / "other", CONTENT) / FILE
+    path = fetch(at(server, "good"), tmp_path / "kept", copies=[copy])
+    assert path.read_bytes() == CONTENT
+    assert not path.samefile(copy)
+    assert server.requests == []
+
+
+def test_a_damaged_copy_is_left_alone_and_passed_over(server, tmp_path):
+    copy = mirror_with(tmp_path / "other", bytes(SIZE)) / FILE
+    path = fetch(at(server, "good"), tmp_path / "kept", copies=[copy])
+    assert path.read_bytes() == CONTENT
+    assert copy.read_bytes() == bytes(SIZE)
+
+
+def test_of_two_that_want_the_same_file_the_second_finds_the_copy_of_the_first(server, tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    copies = [folder / FILE for folder in folders]
+    locks = tmp_path / ".locks"
+    with ThreadPoolExecutor(2) as pool:
+        options = {"copies": copies, "locks": locks}
+        list(pool.map(lambda folder: fetch(at(server, "good"), folder, **options), folders))
+    assert [path.read_bytes() for path in copies] == [CONTENT, CONTENT]
+    assert server.requests == [("good", 0)]
+    assert [path.name for path in locks.iterdir()] == [CHECKSUM.replace(":", "-")]
 
 
 def test_offline_nothing_is_asked_and_the_error_says_what_to_put_where(

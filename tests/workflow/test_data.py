@@ -57,3 +57,12 @@ def test_a_changed_local_folder_is_prepared_again(project):
     assert counts["train"]["cat"] == 3
     (project / "mine/train/cat/new.jpg").unlink()
     assert made(project, "mine") == ["prepare"]
+
+
+def test_names_with_braces_in_a_local_folder(project):
+    image = encoded(random_images(1, seed=9)[0])
+    put(project / "mine/train/cat", {"a{b}.jpg": image, "{dataset}.jpg": image})
+    assert made(project, "mine") == ["prepare"]
+    assert made(project, "mine") == []
+    (project / "mine/train/cat/a{b}.jpg").unlink()
+    assert made(project, "mine") == ["prepare"]

@@ -55,7 +55,10 @@ def files_of(wildcards):
     """What a dataset is prepared from: downloads, or all files of a local folder."""
     dataset = PARAMETERS.datasets[wildcards.dataset]
     if dataset.kind == "folder":
-        return sorted(map(str, Path(dataset.folder).glob("*/*/*")))
+        # Snakemake takes {braces} for wildcards: the folder stands for a file named so.
+        paths = Path(dataset.folder).glob("*/*/*")
+        shown = {next(q for q in (p, *p.parents) if "{" not in str(q)) for p in paths}
+        return sorted(map(str, shown))
     folder = f"results/downloads/{wildcards.dataset}"
     return [f"{folder}/{download.file}" for download in dataset.downloads]
 

@@ -21,6 +21,9 @@ rule fetch_weights:
         "aib models fetch {wildcards.family} 2>&1 | tee {log}"
 
 
+# A failing `prepare` costs the manifest of the arrays that were there, for Snakemake deletes a
+# job's outputs before it starts; `aib data prepare NAME`, run by hand, keeps both until the new
+# ones are complete.
 rule prepare:
     input:
         files_of,
