@@ -11,7 +11,6 @@ grow with the number of images.
 
 import fcntl
 import json
-import math
 import os
 import shutil
 import sys
@@ -30,6 +29,7 @@ from aib.data.decoders.class_folders import decode_folder
 from aib.data.examples import Example
 from aib.data.prepared import MANIFEST, SPLITS, stored_digest
 from aib.data.spool import Spool
+from aib.data.statistics import ChannelSums
 from aib.data.untrusted import CORRECT_IT, FETCH_AGAIN, RefusedError, reading
 from aib.errors import AibError
 from aib.params import ArchiveDataset, Dataset, FolderDataset
@@ -192,7 +192,7 @@ def _check_complete(
 def _write_arrays(folder: Path, parts: dict[str, _Part], classes: int) -> dict[str, list[float]]:
     """Write the arrays of all splits; return the channel statistics of the train images."""
     label_type = np.uint8 if classes <= 256 else np.int64
-    sums = _ChannelSums()
+    sums = ChannelSums()
     for split, part in parts.items():
         labels = part.labels().astype(label_type)
         _write_file(folder / f"{split}_labels.npy", lambda stream, a=labels: np.save(stream, a))
@@ -214,35 +214,6 @@ def _write_blocks(stream: BinaryIO, shape: tuple[int, ...], blocks: Iterable[np.
     np.lib.format.write_array_header_1_0(stream, header)
     for block in blocks:
         stream.write(block)
-
-
-class _ChannelSums:
-    """Mean and standard deviation of each channel, images scaled to [0, 1].
-
-    Sums are exact integers and each result is rounded once, so it is the same everywhere.
-    """
-
-    def __init__(self) -> None:
-        self.count, self.totals, self.squares = 0, [0, 0, 0], [0, 0, 0]
-
-    def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Pass on blocks (B, 3, S, S) and take them into account."""
-        for block in blocks:
-            self.count += block.size // 3
-            for number, channel in enumerate(block.swapaxes(0, 1)):
-                self.totals[number] += int(channel.sum(dtype=np.int64))
-                squares = np.square(channel, dtype=np.uint16)
-                self.squares[number] += int(squares.sum(dtype=np.int64))
-            yield block
-
-    def statistics(self) -> dict[str, list[float]]:
-        """Return "mean" and "std"."""
-        scale = 255 * self.count
-        pairs = list(zip(self.totals, self.squares, strict=True))
-        return {
-            "mean": [total / scale for total, _ in pairs],
-            "std": [math.sqrt((self.count * sq - total**2) / scale**2) for total, sq in pairs],
-        }
 
 
 def _write_manifest(

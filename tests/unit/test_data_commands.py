@@ -87,7 +87,7 @@ def test_fetch_prepare_verify_list(aib, project):
         0,
         [f"results/downloads/numbers/{name}" for name in ("train_32x32.mat", "test_32x32.mat")],
     )
-    assert row(aib("list")[1], "numbers") == ["numbers", "?", "?", "8", "yes", "no", "-"]
+    assert row(aib("list")[1], "numbers") == ["numbers", "?", "?", "32", "yes", "no", "-"]
     assert aib("prepare", "numbers")[0] == 0
     assert row(aib("list")[1], "numbers")[4:] == ["yes", "0", "MB", "-"]
     status, output = aib("verify")
@@ -333,7 +333,7 @@ def test_a_damaged_manifest_is_not_overlooked(aib, project):
         (("verify",), "no dataset is fetched or prepared; run: aib data prepare NAME"),
         (
             ("prepare", "numbers"),
-            "results/downloads/numbers/train_32x32.mat: no such file; fetch it first",
+            "results/downloads/numbers/train_32x32.mat: no such file; run: aib data fetch numbers",
         ),
     ],
 )
@@ -392,7 +392,7 @@ def test_a_long_class_name_is_cut(project, aib):
 
 
 def test_a_folder_dataset_needs_no_download(aib, project):
-    for name, content in class_folder_files(2, 1, top="").items():
+    for name, content in class_folder_files(6, 1, top="").items():
         put((project / "mine" / name).parent, {name.rsplit("/", 1)[-1]: content})
     values = {"kind": "folder", "folder": "mine", "classes": ["cat", "dog", "owl"]}
     declare(project, "mine", values | {"image_size": 8, "horizontal_flip": True})

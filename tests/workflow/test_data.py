@@ -19,7 +19,7 @@ def project(tmp_path, monkeypatch):
     mine = {"kind": "folder", "folder": "mine", "classes": list(CLASSES), "image_size": 8}
     entries = {"numbers": numbers, "mine": mine | {"horizontal_flip": True}}
     append(project / "params/datasets.yaml", yaml.safe_load(json.dumps(entries)))
-    for name, content in class_folder_files(2, 1, top="").items():
+    for name, content in class_folder_files(6, 1, top="").items():
         put((project / "mine" / name).parent, {name.rsplit("/", 1)[-1]: content})
     return project
 
