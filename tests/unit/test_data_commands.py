@@ -399,4 +399,4 @@ def test_a_folder_dataset_needs_no_download(aib, project):
     assert "needs no download" in aib("fetch", "mine")[1]
     assert aib("prepare", "mine")[0] == 0
     assert aib("verify", "mine") == (0, "mine: the arrays as declared\n")
-    assert row(aib("list")[1], "mine")[:5] == ["mine", "6", "3", "8", "-"]
+    assert row(aib("list")[1], "mine")[:5] == ["mine", "18", "3", "8", "-"]

@@ -54,7 +54,7 @@ def test_a_changed_local_folder_is_prepared_again(project):
     put(project / "mine/train/cat", {"new.jpg": image})
     assert made(project, "mine") == ["prepare"]
     counts = json.loads((project / "results/data/mine/manifest.json").read_text())["counts"]
-    assert counts["train"]["cat"] == 3
+    assert counts["train"]["cat"] == 6  # of seven, one is set aside
     (project / "mine/train/cat/new.jpg").unlink()
     assert made(project, "mine") == ["prepare"]
 
