@@ -63,7 +63,9 @@ def files_of(wildcards):
     return [f"{folder}/{download.file}" for download in dataset.downloads]
 
 
-PRETRAINED = {str(r.folder): r for p in PLANS.values() for r in p.runs if r.model.pretrained}
+PRETRAINED = {
+    str(r.folder): r for p in PLANS.values() for r in p.runs if r.model.pretrained
+}
 
 
 def weights_of(wildcards):
