@@ -47,7 +47,7 @@ def write(folder: Path, kind: str, count: int, box: str | None) -> None:
         photographs = [encoded(image) for image in smooth_images(count)]
         files = tar(cub_files(photographs, [(100, 80, 250, 200)] * count))
         fields |= {"classes": ("001.cat", "002.dog", "003.owl"), "image_size": 256}
-        dataset = entry(files, "cub", resize=True, box=box, **fields)
+        dataset = entry(files, "cub", box=box, **fields)
     put(folder, files)
     (folder / "entry.json").write_text(dataset.model_dump_json())
 
