@@ -4,7 +4,8 @@ from rich.console import Console
 
 from aib.errors import AibError
 from aib.models.description import Description, describe
-from aib.params import FAMILIES, ParameterError, Parameters, nearest
+from aib.params import ParameterError, Parameters, nearest
+from aib.spec.models import FAMILIES
 from aib.terminal import table
 
 

@@ -49,7 +49,7 @@ def main() -> None:
 
 def _plan(study: str):
     from aib.params import load
-    from aib.runs import plan
+    from aib.studies.plan import plan
 
     return plan(load(Path.cwd()), study)
 
@@ -68,11 +68,9 @@ def _library():
 def params_check() -> None:
     """Validate all of params/."""
     from aib.params import load
+    from aib.studies.plan import plan_all
 
-    parameters = load(Path.cwd())
-    for study in parameters.studies:
-        _plan(study)
-    print(f"params/: {len(parameters.studies)} studies, all sound")
+    print(f"params/: {len(plan_all(load(Path.cwd())))} studies, all sound")
 
 
 @params_app.command("show")
@@ -231,22 +229,41 @@ def train(
     code: Annotated[str, typer.Option(help="code hash that is expected; refuse another")] = "",
 ) -> None:
     """Train one run; go on from its checkpoint if there is one."""
-    from aib.data.prepared import load as load_data
-    from aib.params import load
-    from aib.provenance import code_hash
-    from aib.runs import find
+    from aib.provenance import TRAINING, code_hash
+    from aib.studies.specs import find_spec
 
-    spec = find(load(Path.cwd()), run)
-    found = code_hash("aib.training.run")
+    found = code_hash(TRAINING)
     if code and code != found:
         raise AibError(f"the code changed while the study ran ({code}, now {found}); run it again")
-    data = load_data(RESULTS / "data" / spec.names.dataset)
-    from aib.data.weights import find_weights
-    from aib.training.run import train as train_run
+    spec = find_spec(Path.cwd(), RESULTS, run)
+    from aib.launch import launch
 
-    weights = find_weights(spec.model.family, WEIGHTS) if spec.model.pretrained else None
     folder = RESULTS / "runs" / spec.folder
-    train_run(spec, data, folder, found, device, checkpoint_seconds, trainings_per_gpu, weights)
+    launch(spec, RESULTS, folder, found, device, checkpoint_seconds, trainings_per_gpu)
+
+
+@app.command()
+def code(
+    part: Annotated[Literal["training", "data", "report"], typer.Argument()] = "training",
+) -> None:
+    """Print the modules that a code hash covers, and the hash: what counts as other code."""
+    from aib.provenance import ENTRIES, code_hash, import_closure
+
+    print("\n".join(sorted(import_closure(ENTRIES[part]))))
+    print(f"{part}: {code_hash(ENTRIES[part])}")
+
+
+@app.command()
+def adopt(
+    study: StudyName,
+    retrain: Annotated[int, typer.Option(min=1, help="runs to train again, drawn at random")] = 3,
+    seed: Annotated[int | None, typer.Option(help="of the draw; a new one if not given")] = None,
+    device: Annotated[str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """After a refactoring: let finished runs stand for the new code, if it gives the same bits."""
+    from aib.adoption import adopt as adopt_study
+
+    print(adopt_study(_plan(study), RESULTS, retrain, seed, device))
 
 
 @app.command()
@@ -306,7 +323,7 @@ def compare(
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 when different")] = False,
 ) -> None:
     """Compare a finished study with its committed reference: identical, same or different."""
-    from aib.record import read_json
+    from aib.files import read_json
     from aib.reporting.reference import compare as compare_with
     from aib.reporting.summary import headline_lines
 
@@ -328,7 +345,7 @@ def compare(
 @app.command()
 def accept(study: StudyName = "quick") -> None:
     """Make the finished study the reference that later ones are compared with."""
-    from aib.record import read_json, write_json
+    from aib.files import read_json, write_json
     from aib.reporting.reference import make_reference
 
     folder = REPORTS / study

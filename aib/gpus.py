@@ -1,13 +1,14 @@
 """Which GPUs there are, and one for each training. Needs no torch, so that asking is quick."""
 
 import contextlib
-import fcntl
 import os
 import re
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 def visible_gpus() -> list[str]:
@@ -35,11 +36,14 @@ def claimed_gpu(gpus: list[str], per_gpu: int = 1) -> Iterator[str | None]:
     folder.mkdir(exist_ok=True)
     while True:
         for slot, gpu in ((slot, gpu) for slot in range(per_gpu) for gpu in gpus):
-            with (folder / f"{gpu}.{slot}".replace("/", "_")).open("w") as stream:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
+            lock = FileLock(folder / f"{gpu}.{slot}".replace("/", "_"))
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            try:
                 yield gpu
-                return
+            finally:
+                lock.release()
+            return
         time.sleep(1)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aib.models import Prediction, full_precision, gaussian_kl
-from aib.params import Objective
+from aib.spec.parts import Objective
 
 BITS = 1 / math.log(2)  # bits in a nat
 
@@ -26,14 +26,23 @@ class Losses(NamedTuple):
 
 
 def rate(prediction: Prediction) -> Tensor:
-    """KL of the encoder in use from N(0, 1), bits an image."""
-    if prediction.latent_mean is None:
+    """KL of the encoder in use from N(0, 1), bits an image; 0 without noise on a latent."""
+    if prediction.latent_std is None:
         return prediction.logits.new_zeros(())
     return gaussian_kl(prediction.latent_mean, prediction.latent_std) * BITS
 
 
-def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Losses:
-    """Evaluate the objective on one prediction with labels (N,).
+def warmed_beta(objective: Objective, epoch: float) -> float:
+    """Beta at `epoch`, counted from 0 with the share already done: a line from 0, then constant."""
+    if epoch >= objective.beta_warmup_epochs:
+        return objective.beta
+    return objective.beta * epoch / objective.beta_warmup_epochs
+
+
+def losses(
+    prediction: Prediction, labels: Tensor, objective: Objective, beta: float | None = None
+) -> Losses:
+    """Evaluate the objective on one prediction with labels (N,), at its own beta or a given one.
 
     total = cross-entropy + beta * kl_factor * penalty
             + lambda_g * codebook + lambda_c * commitment + branch.
@@ -46,7 +55,7 @@ def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Loss
     zero = logits.new_zeros(())
     rate_bits = rate(prediction)
     penalty = rate_bits
-    if objective.kl_scale == "released" and prediction.latent_mean is not None:
+    if objective.kl_scale == "released" and prediction.latent_std is not None:
         scale = torch.exp(full_precision(prediction.latent_std))
         penalty = gaussian_kl(prediction.latent_mean, scale) * BITS
     attention = prediction.attention
@@ -57,7 +66,7 @@ def losses(prediction: Prediction, labels: Tensor, objective: Objective) -> Loss
         branch = functional.cross_entropy(full_precision(prediction.branch_logits), labels) * BITS
     total = (
         cross_entropy
-        + objective.beta * objective.kl_factor * penalty
+        + (objective.beta if beta is None else beta) * objective.kl_factor * penalty
         + objective.codebook_weight * codebook
         + objective.commitment_weight * commitment
         + branch

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "aib"
+TRAINING, PREPARING = "aib.training.run", "aib.data.preparing"
+LOCALISATION, REPORT = "aib.evaluation.localisation", "aib.reporting.page"
+ENTRIES = {"training": TRAINING, "data": PREPARING, "report": REPORT}
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow")
 
 

@@ -1,73 +1,27 @@
-"""The run record: the files that training writes and everything else reads.
+"""Reading run records back; a run exists when its `result.json` does (`aib.files` writes them).
 
-A run exists when `result.json` does: it is written last and atomically. Nothing here imports
-torch, so a foreign results folder can be read and scored without it.
+Nothing here imports torch, so a foreign results folder can be read and scored without it.
 """
 
-import hashlib
 import json
-import os
-import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from aib.errors import AibError
-
-RESULT, SPEC, METRICS = "result.json", "spec.json", "metrics.jsonl"
-PREDICTIONS, ATTENTION, WEIGHTS = "predictions.npz", "attention.npz", "weights.safetensors"
-LOCALISATION, CHECKPOINT, LOG = "localisation.json", "checkpoint.pt", "log.txt"
-FAILURE, LOCK, FINISHED = "failure.txt", "lock", "finished.json"
-
-
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary sibling, flush it to the disk, and rename it to `path`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON atomically; NaN is refused, since JSON has none."""
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text))
-
-
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write a compressed npz atomically."""
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as stream:  # a stream, or NumPy appends .npz to the name
-            np.savez_compressed(stream, **arrays)
-
-    write_atomically(path, write)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON; a missing or broken file is one line that says what to do."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise AibError(f"{path}: missing; run the pipeline to make it") from None
-    except ValueError as error:
-        raise AibError(
-            f"{path}: not JSON ({error}); delete it and run the pipeline again"
-        ) from None
+from aib.files import (
+    ADOPTED,
+    ATTENTION,
+    LOCALISATION,
+    METRICS,
+    PREDICTIONS,
+    RESULT,
+    SCHEMA,
+    SPEC,
+    read_json,
+)
 
 
 @dataclass(frozen=True)
@@ -78,9 +32,19 @@ class Record:
     result: dict = field(repr=False)
 
     @property
-    def completed(self) -> bool:
-        """False for a run that diverged."""
-        return self.result["status"] == "completed"
+    def status(self) -> str:
+        """completed, collapsed or diverged."""
+        return self.result["status"]
+
+    @property
+    def has_figures(self) -> bool:
+        """False for a run that diverged: it was not evaluated."""
+        return self.status != "diverged"
+
+    @cached_property
+    def code_hashes(self) -> tuple[str, ...]:
+        """The code that trained it, then each that a proof of identical bits entered beside it."""
+        return (self.result["code_hash"], *adopted_hashes(self.folder))
 
     @cached_property
     def spec(self) -> dict:
@@ -121,10 +85,15 @@ class Record:
             ) from None
 
 
-def write_history(path: Path, history: list[dict]) -> None:
-    """Write metrics.jsonl, one line an epoch, atomically."""
-    lines = "".join(json.dumps(line, allow_nan=False) + "\n" for line in history)
-    write_atomically(path, lambda temporary: temporary.write_text(lines))
+def adopted_hashes(folder: Path) -> list[str]:
+    """The code that stands for this run too, by a proof that it gives the same bits."""
+    path = folder / ADOPTED
+    return [entry["code_hash"] for entry in read_json(path)] if path.exists() else []
+
+
+def recorded_code(folder: Path) -> str:
+    """The code that trained a finished run."""
+    return read_json(folder / RESULT)["code_hash"]
 
 
 def read_history(path: Path) -> list[dict]:
@@ -137,23 +106,9 @@ def read_history(path: Path) -> list[dict]:
 def read(folder: Path) -> Record:
     """Read one finished run."""
     result = read_json(folder / RESULT)
-    if result.get("schema") != 1:
-        raise AibError(f"{folder / RESULT}: record schema {result.get('schema')}, this reads 1")
+    if result.get("schema") != SCHEMA:
+        raise AibError(
+            f"{folder / RESULT}: record schema {result.get('schema')}, this reads {SCHEMA}; "
+            "delete the folder and run the pipeline again"
+        )
     return Record(folder, result)
-
-
-def holder(folder: Path) -> str | None:
-    """Who holds the run folder, in words; None when nobody does."""
-    path = folder / LOCK
-    try:
-        entry = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    if entry["host"] == socket.gethostname():
-        try:
-            os.kill(entry["pid"], 0)
-        except ProcessLookupError:
-            return None
-        except PermissionError:  # alive, and somebody else's
-            pass
-    return f"process {entry['pid']} on {entry['host']}"

@@ -7,8 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from aib import record
-from aib.runs import Plan, RunSpec
+from aib import files, record
+from aib.holding import holder
+from aib.spec.run import RunSpec
+from aib.studies.plan import Plan
 from aib.terminal import table
 
 STYLES = {"done": "green", "diverged": "red", "failed": "red", "running": "cyan"}
@@ -26,24 +28,24 @@ class Standing:
 def standing(spec: RunSpec, results: Path) -> Standing:
     """Read off the files of a run how far it is."""
     folder = results / "runs" / spec.folder
-    if (folder / record.RESULT).exists():
-        result = record.read_json(folder / record.RESULT)
+    if (folder / files.RESULT).exists():
+        result = files.read_json(folder / files.RESULT)
         if result["status"] == "diverged":
             return Standing("diverged", result["epoch"], result["reason"])
         accuracy = result["evaluation"][result["headline"]]["test"]["accuracy"]
         epoch = result["figures"][result["selected"]]["epoch"]
         return Standing("done", epoch, f"test error {1 - accuracy:.2%}")
-    history = record.read_history(folder / record.METRICS)
+    history = record.read_history(folder / files.METRICS)
     epoch = len(history)
-    owner = record.holder(folder)
+    owner = holder(folder)
     if owner:
         if not history:
             return Standing("running", 0, owner)
         left = (spec.training.epochs - epoch) * history[-1]["seconds"]
         return Standing("running", epoch, f"about {_duration(left)} left, {owner}")
-    if (folder / record.FAILURE).exists():
-        return Standing("failed", epoch, (folder / record.FAILURE).read_text().strip())
-    if (folder / record.CHECKPOINT).exists():
+    if (folder / files.FAILURE).exists():
+        return Standing("failed", epoch, (folder / files.FAILURE).read_text().strip())
+    if (folder / files.CHECKPOINT).exists():
         return Standing("stopped", epoch, "goes on from its checkpoint")
     return Standing("waiting", 0, "")
 

@@ -23,9 +23,10 @@ from textwrap import shorten
 from typing import Any, NamedTuple
 
 from aib.errors import AibError
-from aib.record import LOG, RESULT, Record, file_sha256
+from aib.files import LOG, RESULT, file_sha256
+from aib.record import Record
 from aib.reporting.collect import CellResults, collect
-from aib.runs import Plan
+from aib.studies.plan import Plan
 
 # Before mlflow is imported: no telemetry, no two lines of output a run, and a server that is away
 # is noticed in seconds, where MLflow would ask for some minutes.
@@ -257,7 +258,7 @@ def _content(plan: Plan, record: Record, cells: list[CellResults]) -> Content:
     where = f" on {names['dataset']}" if len(plan.study.datasets) > 1 else ""
     return Content(
         name=f"{arms[0]}{where} seed {result['seed']}",
-        completed=record.completed,
+        completed=record.has_figures,
         params={"arm": arms[0]} | _flat(spec),  # the compare page plots by parameters, not tags
         metrics=[*_figures(record), *_by_epoch(record.history)],
         tags=_tags(record, arms),
@@ -287,7 +288,7 @@ def _tags(record: Record, arms: list[str]) -> dict[str, str]:
         "aib.record": file_sha256(record.folder / RESULT),
         IDENTITY: folder,
         "mlflow.source.name": "aib train",
-        "mlflow.note.content": note if record.completed else f"{note}\n\n{result['reason']}",
+        "mlflow.note.content": note if record.has_figures else f"{note}\n\n{result['reason']}",
     }
     if git["commit"]:
         tags["mlflow.source.git.commit"] = git["commit"]
@@ -312,7 +313,7 @@ def _figures(record: Record) -> Iterator[Point]:
     MLflow makes a section of charts of what stands before the slash, in alphabetical order.
     """
     result, sections = record.result, {}
-    if record.completed:
+    if record.has_figures:
         modes = result["evaluation"]
         sections["final"] = _joined(modes[result["headline"]])
         sections["samples"] = _joined({mode: _joined(splits) for mode, splits in modes.items()})

@@ -24,8 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from aib.generators import Generators
 from aib.models import build
 from aib.models.initialise import initialise
-from aib.params import FAMILIES, Parameters, load
-from aib.runs import Names, RunSpec, resolve
+from aib.params import Parameters, load
+from aib.spec.models import FAMILIES
+from aib.spec.run import Names, RunSpec
+from aib.studies.resolve import resolve
 from aib.training.device import prepare_device
 from aib.training.loop import State, train_step
 from aib.training.optimiser import make_optimiser

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from scipy.special import entr
 
-from aib import record
+from aib import files
 from aib.params import Parameters
-from aib.runs import Plan, RunSpec, plan
+from aib.spec.run import RunSpec
+from aib.studies.plan import Plan, plan
 
 ERROR = {"vgg": 8.4, "vgg-dvib": 7.6, "vgg-aib": 6.2, "vgg-aib-qt": 6.5}
 TEST, CLASSES, EPOCHS = 400, 10, 4
@@ -35,22 +36,22 @@ def write_run(root: Path, run: RunSpec, diverged: bool = False, code: str = "c0f
     environment = {"python": "3.11.2", "libraries": libraries, "platform": "Linux x86_64"}
     environment |= {"processor": "Made-up CPU", "cores": 2, "device": "cpu"}
     spec = {"spec": run.model_dump(mode="json"), "git": {"commit": "a" * 40, "dirty": False}}
-    record.write_json(folder / record.SPEC, identity | spec | {"environment": environment})
+    files.write_json(folder / files.SPEC, identity | spec | {"environment": environment})
     names = {"names": run.names.model_dump()}
     cost = {"seconds": 20.0, "step_seconds": 17.5, "evaluation_seconds": 1.5}
     cost |= {"images_per_second": 2100.0, "peak_memory_bytes": 400 << 20, "device": "cpu"}
     cost |= {"threads": 1, "precision": "fp32"}
-    (folder / record.LOG).write_text(
+    (folder / files.LOG).write_text(
         "2026-03-01 12:00:00  epoch 1/4\n2026-03-01 12:00:20  the end\n"
     )
     if diverged:
-        record.write_history(folder / record.METRICS, [made_up_epoch(1, 0.9, 5.0, rng)])
+        files.write_history(folder / files.METRICS, [made_up_epoch(1, 0.9, 5.0, rng)])
         failure = {"status": "diverged", "epoch": 2, "step": 31}
         failure["reason"] = "the loss was not finite in epoch 2, step 31"
-        record.write_json(folder / record.RESULT, identity | names | failure | {"cost": cost})
+        files.write_json(folder / files.RESULT, identity | names | failure | {"cost": cost})
         return folder
     content = made_up_run(folder, run, rng)
-    record.write_json(folder / record.RESULT, identity | names | content | {"cost": cost})
+    files.write_json(folder / files.RESULT, identity | names | content | {"cost": cost})
     return folder
 
 
@@ -61,17 +62,17 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     wrong = rng.permutation(TEST) < round(TEST * error / 100)
     logits = rng.normal(size=(TEST, CLASSES))
     logits[np.arange(TEST), (labels + wrong) % CLASSES] += 12
-    record.write_arrays(
-        folder / record.PREDICTIONS,
+    files.write_arrays(
+        folder / files.PREDICTIONS,
         logits=logits.astype(np.float16),
         predicted=logits.argmax(axis=1),
         labels=labels,
     )
     accuracy = float(1 - wrong.mean())
     rate = 5.5 / (run.objective.beta * 20 + 0.2) + rng.normal(0, 0.8)
-    rate = float(rate) if run.model.has_bottleneck else 0.0
+    rate = float(rate) if run.model.has_rate else 0.0
     history = [made_up_epoch(epoch, accuracy, rate, rng) for epoch in range(1, EPOCHS + 1)]
-    record.write_history(folder / record.METRICS, history)
+    files.write_history(folder / files.METRICS, history)
     last = history[-1]
     test = {"accuracy": accuracy, "cross_entropy": last["test_cross_entropy"], "rate": rate}
     test["relevance"] = float(np.log2(CLASSES) - last["test_cross_entropy"])
@@ -81,7 +82,7 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     anchors = None
     if run.model.has_map:
         localisation = made_up_maps(folder, run, rng)
-        record.write_json(folder / record.LOCALISATION, localisation)
+        files.write_json(folder / files.LOCALISATION, localisation)
         if run.model.anchor_count:
             usage = rng.dirichlet(np.ones(run.model.anchor_count))
             anchors = {"values": np.linspace(0, 1, run.model.anchor_count).tolist()}
@@ -90,7 +91,7 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     keep = ("epoch", "validation_accuracy", "test_accuracy", "test_cross_entropy", "test_rate")
     return {
         "status": "completed",
-        "parameters": 100_000 + 1000 * run.model.has_bottleneck,
+        "parameters": 100_000 + 1000 * run.model.has_rate,
         "selected": run.evaluation.select,
         "headline": str(run.evaluation.samples[0]),
         "figures": {name: {k: line[k] for k in keep} for name, line in choices.items()},
@@ -128,8 +129,8 @@ def made_up_maps(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     mean = 0.2 + 0.6 * (1 - coarse if inverted else coarse) + rng.uniform(0, 0.1, coarse.shape)
     sample = mean + rng.normal(0, 0.03, mean.shape)
     anchors = run.model.anchor_count or 2
-    record.write_arrays(
-        folder / record.ATTENTION,
+    files.write_arrays(
+        folder / files.ATTENTION,
         gallery_images=images,
         gallery_masks=masks.astype(np.uint8),
         gallery_mean=mean.astype(np.float32),

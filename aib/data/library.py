@@ -16,12 +16,12 @@ from rich.table import Table
 
 from aib.data.checksums import check_file
 from aib.data.prepared import MANIFEST, SPLITS, PreparedData, load
-from aib.data.prepared import verify as verify_arrays
 from aib.data.preparing import prepare
 from aib.data.sources import fetch
+from aib.data.verifying import verify as verify_arrays
 from aib.errors import AibError
+from aib.files import write_json
 from aib.params import Dataset, Download, ParameterError, nearest
-from aib.record import write_json
 from aib.terminal import table
 
 

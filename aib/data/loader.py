@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from aib.data.augment import PaddingMode, augmentation_plan, crop_and_flip
-from aib.data.prepared import centre
+from aib.data.crop import centre
 
 
 class Loader:

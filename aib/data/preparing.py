@@ -9,7 +9,6 @@ Examples are written to disk as they are decoded, and once more in their order, 
 grow with the number of images.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -21,16 +20,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from aib.data import clutter
 from aib.data.checksums import check_file
 from aib.data.decoders import DECODERS
 from aib.data.decoders.class_folders import decode_folder
 from aib.data.examples import Example
-from aib.data.prepared import MANIFEST, SPLITS, stored_digest
+from aib.data.prepared import MANIFEST, SPLITS
 from aib.data.spool import Spool
 from aib.data.statistics import ChannelSums
 from aib.data.untrusted import CORRECT_IT, FETCH_AGAIN, RefusedError, reading
+from aib.data.verifying import stored_digest
 from aib.errors import AibError
 from aib.params import ArchiveDataset, Dataset, FolderDataset
 
@@ -78,21 +79,20 @@ def prepare(name: str, dataset: Dataset, downloads: Path, folder: Path) -> None:
 def _workplace(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder`, for one process at a time; gone afterwards."""
     aside = folder.with_name(f".{folder.name}.partial")
-    aside.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(aside, os.O_RDONLY)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AibError(f"{folder}: another process is preparing it; wait for it") from None
-        try:
-            for leftover in aside.iterdir():  # of a process that was killed
-                leftover.unlink()
-            yield aside
-        finally:
-            shutil.rmtree(aside)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise AibError(f"{folder}: another process is preparing it; wait for it") from None
+    try:
+        aside.mkdir(exist_ok=True)
+        for leftover in aside.iterdir():  # of a process that was killed
+            leftover.unlink()
+        yield aside
     finally:
-        os.close(descriptor)
+        shutil.rmtree(aside)
+        lock.release()
 
 
 def _examples(name: str, dataset: Dataset, downloads: Path) -> Iterator[Example]:

@@ -6,7 +6,6 @@ in first, by file name; only copies that other datasets have here come before th
 after the checksum has been confirmed (`data.transfer`).
 """
 
-import fcntl
 import os
 import random
 import re
@@ -14,6 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from aib.data.checksums import check_file
 from aib.data.progress import say
@@ -158,13 +159,16 @@ def _remedy(download: Download, target: Path, kept: int, failures: list[str]) ->
 @contextmanager
 def _only_one_at_a_time(lock: Path, file: str) -> Iterator[None]:
     """Hold an exclusive lock; the system releases it should the process die."""
-    with lock.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"another process is fetching {file}; waiting for it")
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    held = FileLock(lock)
+    try:
+        held.acquire(blocking=False)
+    except Timeout:
+        say(f"another process is fetching {file}; waiting for it")
+        held.acquire()
+    try:
         yield
+    finally:
+        held.release()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Predict a split with every way of sampling; accuracy, cross-entropy, rate and relevance."""
+"""Predict a split with every way of sampling; accuracy, cross-entropy and rate."""
 
 import math
 from typing import Any, NamedTuple
@@ -16,12 +16,11 @@ BATCH = 100  # images; of no consequence for the result beyond rounding
 
 
 class Figures(NamedTuple):
-    """One split under one way of sampling; the last three in bits an image."""
+    """One split under one way of sampling; the last two in bits an image."""
 
     accuracy: float
     cross_entropy: float
     rate: float
-    relevance: float
 
 
 def class_log_probabilities(logits: Tensor, average: str) -> Tensor:
@@ -59,9 +58,17 @@ def predict(
 
 
 def score(log_probabilities: Tensor, rate_bits: Tensor, labels: Tensor) -> Figures:
-    """The figures of a predicted split. Relevance is H(Y) minus cross-entropy."""
+    """The figures of a predicted split."""
     cross_entropy = float(functional.nll_loss(log_probabilities, labels)) * BITS
     accuracy = int((log_probabilities.argmax(dim=1) == labels).sum()) / len(labels)
-    shares = torch.bincount(labels).float() / len(labels)
-    entropy = float(-(shares * shares.clamp_min(1e-12).log()).sum()) * BITS
-    return Figures(accuracy, cross_entropy, float(rate_bits), entropy - cross_entropy)
+    return Figures(accuracy, cross_entropy, float(rate_bits))
+
+
+def label_shares(labels: Tensor) -> Tensor:
+    """Share of each class among labels (N,), float64."""
+    return torch.bincount(labels).double() / len(labels)
+
+
+def label_entropy(labels: Tensor) -> float:
+    """H(Y) of labels (N,), bits."""
+    return float(torch.special.entr(label_shares(labels)).sum()) * BITS

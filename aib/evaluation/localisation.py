@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from aib.data.prepared import centre, load
+from aib.data.crop import centre
+from aib.data.prepared import load
 from aib.errors import AibError
-from aib.record import ATTENTION, LOCALISATION, Record, write_json
+from aib.files import ATTENTION, LOCALISATION, write_json
+from aib.record import Record
 
 
 def upsample(maps: np.ndarray, size: int) -> np.ndarray:
@@ -59,7 +61,7 @@ def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
 
     Raises `AibError` when the run kept no maps, or the data has no masks or is not the run's.
     """
-    if not run.completed:
+    if not run.has_figures:
         write_json(run.folder / LOCALISATION, None)
         return None
     data = load(data_folder)

@@ -76,17 +76,22 @@ class IBSpatialAttention(nn.Module):
     f + f * a, stacked over samples to (S*N, channels, h, w), with an `Attention`.
 
     `scores` computes the one-channel scores before the sigmoid; a 3x3 convolution by default.
-    `anchors` is Q, None for a continuous map.
+    `anchors` is Q, None for a continuous map. `modulation` "multiplicative" gives f * a instead.
     """
 
     def __init__(
-        self, channels: int, anchors: int | None = None, scores: nn.Module | None = None
+        self,
+        channels: int,
+        anchors: int | None = None,
+        scores: nn.Module | None = None,
+        modulation: str = "residual",
     ) -> None:
         super().__init__()
         self.scores = scores or nn.Conv2d(channels, 1, kernel_size=3, padding=1)
         # The spread is read off the map itself, not off the features (facts.md #6).
         self.spread = nn.Conv2d(1, 1, kernel_size=3, padding=1)
         self.quantiser = AnchorQuantiser(anchors) if anchors is not None else None
+        self.residual = modulation == "residual"
 
     def forward(
         self, features: Tensor, samples: int = 1, noise: Tensor | None = None
@@ -100,5 +105,7 @@ class IBSpatialAttention(nn.Module):
         else:
             quantised, codebook_loss, commitment_loss = self.quantiser(attention)
         features = stack(features, samples)
-        modulated = features + features * quantised
+        modulated = features * quantised
+        if self.residual:
+            modulated = features + modulated
         return modulated, Attention(mean, std, attention, quantised, codebook_loss, commitment_loss)

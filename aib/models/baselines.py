@@ -11,7 +11,7 @@ from aib.models.attention import Attention
 from aib.models.bottleneck import Prediction
 from aib.models.vgg import convolution_block, features_and_trunk
 from aib.models.wrn import Parts, scores_of_evidence
-from aib.params import ABNModel, MapModel, PayModel, VGGNetwork, WRNNetwork
+from aib.spec.models import ABNModel, MapModel, PayModel, VGGNetwork, WRNNetwork
 
 
 def deterministic(maps: Tensor) -> Attention:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from aib.models.registry import build
-from aib.params import Model, Network
+from aib.spec.models import Model, Network
 
 
 class Layer(NamedTuple):

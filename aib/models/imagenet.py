@@ -11,16 +11,17 @@ from torchvision.models.vgg import cfgs, make_layers
 from aib.models.attention import IBSpatialAttention
 from aib.models.bottleneck import InformationBottleneck
 from aib.models.network import Network, two_layer_head
-from aib.params import LatentNetwork, PretrainedModel, VGG16Model
+from aib.spec.models import LatentNetwork, PretrainedModel, VGG16Model
 
 
 def bottleneck_and_head(
     model: PretrainedModel, network: LatentNetwork, features: int, classes: int
 ) -> tuple[InformationBottleneck | None, nn.Module]:
     """The end of both networks: a linear layer, or z and a two-layer decoder."""
-    if not model.bottleneck:
+    if model.bottleneck == "none":
         return None, nn.Linear(features, classes)
-    bottleneck = InformationBottleneck(features, network.latent)
+    deterministic = model.bottleneck == "deterministic"
+    bottleneck = InformationBottleneck(features, network.latent, deterministic)
     return bottleneck, two_layer_head(network.latent, classes)
 
 
@@ -50,7 +51,9 @@ class VGG16(Network):
     ) -> None:
         attention = None
         if model.has_map:
-            attention = IBSpatialAttention(512, model.anchors, self._scores(model))
+            attention = IBSpatialAttention(
+                512, model.anchors, self._scores(model), model.modulation
+            )
         bottleneck, head = bottleneck_and_head(model, network, 512 * 9, classes)
         super().__init__(
             features=make_layers(cfgs["D"])[:-1],
@@ -88,7 +91,7 @@ class WRN50(Network):
         attention = None
         if model.has_map:
             scores = nn.Sequential(without_stride(last), nn.Conv2d(2048, 1, 3, padding=1))
-            attention = IBSpatialAttention(1024, model.anchors, scores)
+            attention = IBSpatialAttention(1024, model.anchors, scores, model.modulation)
         bottleneck, head = bottleneck_and_head(model, network, 2048, classes)
         trunk = OrderedDict(layer4=last, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten())
         super().__init__(nn.Sequential(stages), attention, nn.Sequential(trunk), bottleneck, head)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from aib.params import Initialisation
+from aib.spec.parts import Initialisation
 
 
 def initialise(model: nn.Module, scheme: Initialisation, generator: torch.Generator) -> None:

@@ -39,10 +39,9 @@ class Network(nn.Module):
         features, attention = self.features(images), None
         if self.attention is not None:
             features, attention = self.attention(features, samples, attention_noise)
-        hidden = self.trunk(features)
-        if self.bottleneck is None:
-            return Prediction(self.head(hidden).unsqueeze(0))
-        latent, mean, std = self.bottleneck(hidden, samples, latent_noise)
+        latent, mean, std = self.trunk(features), None, None
+        if self.bottleneck is not None:
+            latent, mean, std = self.bottleneck(latent, samples, latent_noise)
         logits = self.head(latent).unflatten(0, (-1, len(images)))
         return Prediction(logits, mean, std, attention)
 

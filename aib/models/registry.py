@@ -5,7 +5,7 @@ import importlib
 from torch import nn
 
 from aib.errors import AibError
-from aib.params import FAMILIES, Model, Network
+from aib.spec.models import FAMILIES, Model, Network
 
 
 def build(model: Model, network: Network, classes: int, image_size: int) -> nn.Module:

@@ -5,7 +5,7 @@ from torch import nn
 from aib.models.attention import IBSpatialAttention
 from aib.models.bottleneck import InformationBottleneck
 from aib.models.network import Network, two_layer_head
-from aib.params import AttentionModel, Block, VGGNetwork
+from aib.spec.models import AttentionModel, Block, VGGNetwork
 
 
 def convolution_block(block: Block, channels: int) -> nn.Sequential:
@@ -58,9 +58,10 @@ class VGG(Network):
         attention = bottleneck = None
         if model.has_map:
             channels = network.blocks[network.attention_after - 1].channels
-            attention = IBSpatialAttention(channels, model.anchors)
+            attention = IBSpatialAttention(channels, model.anchors, modulation=model.modulation)
         head: nn.Module = nn.Linear(network.dense, classes)
-        if model.bottleneck:
-            bottleneck = InformationBottleneck(network.dense, network.latent)
+        if model.bottleneck != "none":
+            deterministic = model.bottleneck == "deterministic"
+            bottleneck = InformationBottleneck(network.dense, network.latent, deterministic)
             head = two_layer_head(network.latent, classes)
         super().__init__(features, attention, trunk, bottleneck, head)

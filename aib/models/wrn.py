@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from aib.models.attention import IBSpatialAttention
 from aib.models.bottleneck import InformationBottleneck
 from aib.models.network import Network
-from aib.params import WRNModel, WRNNetwork
+from aib.spec.models import WRNModel, WRNNetwork
 
 
 class PreActivationBlock(nn.Module):
@@ -99,9 +99,10 @@ class WRN(Network):
         attention = bottleneck = None
         if model.has_map:
             scores = nn.Sequential(*parts.evidence(classes), *scores_of_evidence(classes))
-            attention = IBSpatialAttention(parts.widths[1], model.anchors, scores)
+            attention = IBSpatialAttention(parts.widths[1], model.anchors, scores, model.modulation)
         head: nn.Module = nn.Linear(width, classes)
-        if model.bottleneck:
-            bottleneck = InformationBottleneck(width, network.latent)
+        if model.bottleneck != "none":
+            deterministic = model.bottleneck == "deterministic"
+            bottleneck = InformationBottleneck(width, network.latent, deterministic)
             head = nn.Sequential(nn.ReLU(), nn.Linear(network.latent, classes))  # keeps the mean
         super().__init__(parts.features(), attention, parts.trunk(), bottleneck, head)

@@ -6,7 +6,6 @@ from these models. `load(root)` reads and cross-checks all of it. Any mistake ra
 name.
 """
 
-from aib.params.base import Positive, Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.datasets import (
     RELEASED_NORMALISATIONS,
@@ -14,45 +13,9 @@ from aib.params.datasets import (
     ClutterDataset,
     Dataset,
     FolderDataset,
-    Normalisation,
 )
 from aib.params.downloads import Download
 from aib.params.label_maps import LabelMap
 from aib.params.loading import Parameters, load, write_schemas
-from aib.params.models import (
-    FAMILIES,
-    ABNModel,
-    AnyModel,
-    AttentionModel,
-    Block,
-    LatentNetwork,
-    MapModel,
-    Model,
-    Network,
-    PayModel,
-    PretrainedModel,
-    VGG16Model,
-    VGGNetwork,
-    WRNModel,
-    WRNNetwork,
-)
-from aib.params.protocols import (
-    AdamOptimiser,
-    Augmentation,
-    CosineSchedule,
-    DecaySchedule,
-    Evaluation,
-    HalvingSchedule,
-    Initialisation,
-    MilestoneSchedule,
-    Objective,
-    Optimiser,
-    Precision,
-    Protocol,
-    Rates,
-    Scale,
-    Schedule,
-    SGDOptimiser,
-    WeightAverage,
-)
+from aib.params.protocols import Protocol, Scale
 from aib.params.studies import PublishedValue, Study, WorkflowConfig

@@ -1,26 +1,19 @@
-"""Datasets and normalisations: params/datasets.yaml, params/normalisations.yaml."""
+"""Datasets: params/datasets.yaml."""
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aib.params.base import NonNegative, Positive, Share, Strict
 from aib.params.downloads import Download
+from aib.spec.base import NonNegative, Positive, Share, Strict
 
-# What changes no image: where a file lies (its checksum says what it is), what is refused, and
-# what a person should know.
+# What changes no array: where a file lies (its checksum says what it is), what is refused, what
+# training does with the images, and what a person should know.
 _NOT_IDENTITY = {
     "files": {"__all__": {"addresses", "bytes"}},
     **dict.fromkeys(("unpacked_limit", "counts", "released_normalisation"), True),
-    **dict.fromkeys(("licence", "citation"), True),
+    **dict.fromkeys(("licence", "citation", "horizontal_flip"), True),
 }
-
-
-class Normalisation(Strict):
-    """Per-channel mean and standard deviation of images scaled to [0, 1]."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
 
 
 # What a protocol may say, and the backbone whose released code has the constants (facts.md 2.1).

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from aib.params.base import Positive, Strict
+from aib.spec.base import Positive, Strict
 
 
 class Download(Strict):

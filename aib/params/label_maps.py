@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from aib.params.base import Strict
+from aib.spec.base import Strict
 
 
 class LabelMap(Strict):

@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from aib.params.base import Name, Strict
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
-from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset, Normalisation
+from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
 from aib.params.label_maps import LabelMap
-from aib.params.models import FAMILIES, AnyModel
 from aib.params.protocols import Protocol, Scale
 from aib.params.studies import PublishedValue, Study
+from aib.spec.base import Name, Strict
+from aib.spec.models import FAMILIES, AnyModel
+from aib.spec.parts import Normalisation
 
 
 class Parameters(Strict):

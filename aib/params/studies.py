@@ -1,10 +1,13 @@
 """Studies, published numbers, and what the workflow may be told."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from aib.params.base import Name, NonNegative, Positive, Strict
+from aib.spec.base import Name, Positive, Seed, Strict
+
+Checkpoint = Literal["last", "best_validation", "best_test"]
 
 
 class Arm(Strict):
@@ -23,13 +26,29 @@ class Contrast(Strict):
     family: Literal["main", "ablation"] = "main"
 
 
+class Factorial(Strict):
+    """Four arms that differ in two parts, each there or not: the 2x2 of attention and bottleneck.
+
+    Its two main effects are the study's primary questions, ahead of every contrast.
+    """
+
+    neither: str
+    attention: str
+    bottleneck: str
+    both: str
+
+    @property
+    def arms(self) -> tuple[str, str, str, str]:
+        """The arms in the order neither, attention, bottleneck, both."""
+        return self.neither, self.attention, self.bottleneck, self.both
+
+
 class Ablation(Strict):
     """One parameter of one arm, varied; every other value is compared with the arm's own."""
 
     arm: str
     parameter: str
     values: tuple[Any, ...] = Field(min_length=2)
-    seeds: tuple[NonNegative, ...] | None = None
 
     @field_validator("values")
     @classmethod
@@ -39,32 +58,98 @@ class Ablation(Strict):
         return values
 
 
+class Spread(Strict):
+    """The spread that the study's size was computed from, and where it was seen."""
+
+    std: float = Field(gt=0, description="of test accuracy over seeds, in percentage points")
+    source: str
+    power: float = Field(default=0.8, gt=0, lt=1, description="wanted at each alternative")
+
+
+class Pilot(Strict):
+    """A first look at every arm: a short run on a seed of its own, scored on validation."""
+
+    seed: Seed
+    epochs: Positive
+    rate_band: tuple[float, float] = Field(description="bits an image that are still sane")
+
+
+class Tuning(Strict):
+    """Makes the study a tuning study: all arms over one grid with one budget, on validation."""
+
+    grid: dict[str, tuple[Any, ...]] = Field(
+        min_length=1, description="dotted key of a run to values; what an arm lacks is left out"
+    )
+    runs_per_arm: Positive = Field(description="settings times seeds, the same for every arm")
+
+    @field_validator("grid")
+    @classmethod
+    def _values(cls, grid: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for key, values in grid.items():
+            if not values or any(value in values[:index] for index, value in enumerate(values)):
+                raise ValueError(f"'{key}' has no value, or one twice")
+        return grid
+
+
 class Study(Strict):
-    """All that was decided before the runs: arms, seeds, contrasts, margin."""
+    """All that was decided before the runs: arms, seeds, questions, margin."""
 
     title: str
     hypothesis: str
     datasets: tuple[str, ...] = Field(min_length=1)
     scale: str
     protocol: str
-    seeds: tuple[NonNegative, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1)
     margin: float = Field(gt=0, description="percentage points of accuracy that matter")
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    correction: Literal["holm", "fixed-sequence"] = Field(
+        default="holm", description="over a family; fixed-sequence tests in the declared order"
+    )
+    checkpoint: Checkpoint = Field(
+        default="last", description="whose accuracy every comparison uses, whatever an arm selects"
+    )
+    collapsed: Literal["kept", "left-out"] = Field(
+        default="kept", description="what means and comparisons do with runs that collapsed"
+    )
     stopping_rule: str
+    spread: Spread | None = None
     arms: dict[Name, Arm] = Field(min_length=1)
+    factorial: Factorial | None = None
     contrasts: tuple[Contrast, ...] = ()
     ablations: dict[Name, Ablation] = {}
+    pilot: Pilot | None = None
+    tuning: Tuning | None = None
+    tuned_in: str | None = Field(
+        default=None, description="the tuning study whose winners the arms must have"
+    )
 
     @model_validator(mode="after")
-    def _seeds_once(self) -> Self:
-        for where, seeds in [("seeds", self.seeds)] + [
-            (f"ablations.{name}.seeds", ablation.seeds or ())
-            for name, ablation in self.ablations.items()
-        ]:
-            twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
-            if twice:
-                raise ValueError(f"'{where}' names seed {twice[0]} twice")
+    def _once(self) -> Self:
+        _refuse_twice("seeds", self.seeds)
+        _refuse_twice("datasets", self.datasets)
+        pairs = [tuple(sorted((c.treatment, c.control))) for c in self.contrasts]
+        twice = {pair for pair in pairs if pairs.count(pair) > 1}
+        if twice:
+            first, second = sorted(twice)[0]
+            raise ValueError(f"'contrasts' compares '{first}' and '{second}' twice")
+        if self.factorial:
+            _refuse_twice("factorial", self.factorial.arms)
+        if self.pilot and self.pilot.seed in self.seeds:
+            raise ValueError(f"pilot.seed {self.pilot.seed} is one of the study's own 'seeds'")
         return self
+
+    @model_validator(mode="after")
+    def _tuning_decides_nothing(self) -> Self:
+        if self.tuning and (self.contrasts or self.ablations or self.factorial or self.tuned_in):
+            raise ValueError("a tuning study has arms and a grid, and no question")
+        return self
+
+
+def _refuse_twice(key: str, values: Iterable[Any]) -> None:
+    values = list(values)
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"'{key}' names {twice[0]} twice")
 
 
 class WorkflowConfig(Strict):

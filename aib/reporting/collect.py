@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from aib.errors import AibError
-from aib.record import RESULT, Record, read
-from aib.runs import Cell, Plan, RunSpec
+from aib.files import RESULT
+from aib.record import Record, read
+from aib.spec.run import RunSpec
+from aib.studies.plan import Cell, Plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class StudyResults:
         """Every record once, with the cells that it belongs to."""
         found: dict[Path, tuple[Record, list[CellResults]]] = {}
         for cell in self.cells:
-            for record in (*cell.completed, *cell.diverged):
+            for record in (*cell.counted, *cell.diverged):
                 found.setdefault(record.folder, (record, []))[1].append(cell)
         return list(found.values())
 
@@ -173,7 +175,7 @@ def _cell(cell: Cell, records: dict[Path, Record]) -> CellResults:
     found = [records[run.folder] for run in cell.runs if run.folder in records]
     return CellResults(
         cell,
-        completed=tuple(record for record in found if record.completed),
-        diverged=tuple(record for record in found if not record.completed),
+        completed=tuple(record for record in found if record.has_figures),
+        diverged=tuple(record for record in found if not record.has_figures),
         missing=tuple(run for run in cell.runs if run.folder not in records),
     )

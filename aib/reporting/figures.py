@@ -133,7 +133,7 @@ def run_anchor(record: Record) -> str:
 def colour(cell: CellResults) -> str:
     """The colour of a kind of model, the same in every figure and study."""
     model = cell.spec.model
-    return COLOURS[model.has_map, model.has_bottleneck, model.anchor_count is not None]
+    return COLOURS[model.has_map, model.has_rate, model.anchor_count is not None]
 
 
 def _look(results: StudyResults, cell: CellResults) -> tuple[str, str]:
@@ -147,7 +147,7 @@ def _points(axes: Axes, cell: CellResults, x: Any, y: Any, marker: str, **style:
     """One point a run, each leading to its row in the page."""
     style = {"s": 26, "color": colour(cell), "edgecolor": "white", "linewidth": 0.6} | style
     drawn = axes.scatter(x, y, marker=marker, zorder=3, clip_on=False, **style)
-    drawn.set_urls([f"{PAGE}#{run_anchor(record)}" for record in cell.completed])
+    drawn.set_urls([f"{PAGE}#{run_anchor(record)}" for record in cell.counted])
 
 
 def _interval(axes: Axes, values: np.ndarray, at: float, tone: str, confidence: float) -> None:
@@ -164,11 +164,11 @@ def _fan(n: int, width: float) -> np.ndarray:
 
 
 def _with_runs(results: StudyResults, dataset: str) -> list[CellResults]:
-    return [cell for cell in results.arms(dataset) if cell.completed]
+    return [cell for cell in results.arms(dataset) if cell.counted]
 
 
 def _counts(cells: list[CellResults]) -> str:
-    return _size_words(sorted({len(cell.completed) for cell in cells}))
+    return _size_words(sorted({len(cell.counted) for cell in cells}))
 
 
 def _size_words(sizes: list[int]) -> str:
@@ -196,7 +196,7 @@ def runs(results: StudyResults, dataset: str) -> Drawn | None:
     for row, cell in enumerate(results.arms(dataset)):
         error, lost = cell.values("error"), len(cell.diverged)
         labels.append(cell.arm)
-        if cell.completed:
+        if cell.counted:
             _interval(axes, error, row, colour(cell), results.confidence)
             _points(axes, cell, error, row + _fan(len(error), 0.24), _look(results, cell)[0])
             labels[-1] += f"\n{error.mean():.2f} %, n = {len(error)}"
@@ -271,7 +271,7 @@ def reach(rows: list[dict[str, Any]], margin: float) -> float:
 def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     """Test error, rate and anchors in use against one varied parameter."""
     declared = results.plan.study.ablations[name]
-    cells = [(value, cell) for value, cell in results.ablation(dataset, name) if cell.completed]
+    cells = [(value, cell) for value, cell in results.ablation(dataset, name) if cell.counted]
     if not cells:
         return None
     panels = [("test error, %", lambda record: headline(record, "error"))]
@@ -282,10 +282,10 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     grid = figure.subplots(len(panels), sharex=True)
     means = []
     for axes, (label, measure) in zip(grid, panels, strict=True):
-        means = [np.mean([measure(r) for r in cell.completed]) for _, cell in cells]
+        means = [np.mean([measure(r) for r in cell.counted]) for _, cell in cells]
         axes.plot(range(len(cells)), means, color=SOFT, lw=1, zorder=1)
         for at, (_, cell) in enumerate(cells):
-            own, y = cell.arm == declared.arm, [measure(r) for r in cell.completed]
+            own, y = cell.arm == declared.arm, [measure(r) for r in cell.counted]
             x = at + _fan(len(y), 0.1)
             _points(axes, cell, x, y, "o" if own else "D", alpha=1 if own else 0.75)
             axes.plot([at - 0.2, at + 0.2], [np.mean(y)] * 2, color=colour(cell), lw=2, zorder=2)
@@ -294,7 +294,7 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
         if max(means) > 4 * min(means) and label != "anchors in use":
             axes.set_yscale("symlog", linthresh=1)
             axes.yaxis.set_major_formatter("{x:g}")
-    ticks = [f"{v}\n(n = {len(cell.completed)})" for v, cell in cells]
+    ticks = [f"{v}\n(n = {len(cell.counted)})" for v, cell in cells]
     grid[-1].set_xticks(range(len(cells)), ticks)
     grid[-1].set(xlabel=declared.parameter, xlim=(-0.5, len(cells) - 0.5))
     errors = [(cell.values("error").mean(), str(value)) for value, cell in cells]
@@ -311,7 +311,7 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
 
 def learning(results: StudyResults, dataset: str) -> Drawn | None:
     """Test error, cross-entropy and rate by epoch; thin lines are seeds, thick ones means."""
-    cells = [c for c in _with_runs(results, dataset) if all(r.history for r in c.completed)]
+    cells = [c for c in _with_runs(results, dataset) if all(r.history for r in c.counted)]
     if not cells:
         return None
     panels: list[tuple[str, Callable[[dict], float], list[CellResults]]] = [
@@ -320,7 +320,7 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
         (
             "rate, bits",
             lambda line: line["test_rate"],
-            [cell for cell in cells if cell.spec.model.has_bottleneck],
+            [cell for cell in cells if cell.spec.model.has_rate],
         ),
     ]
     panels, moves = [panel for panel in panels if panel[2]], []
@@ -328,8 +328,8 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     grid = figure.subplots(len(panels), sharex=True)
     for axes, (label, measure, members) in zip(grid, panels, strict=True):
         for cell in members:
-            curves = np.array([[measure(line) for line in r.history] for r in cell.completed])
-            epochs = [line["epoch"] for line in cell.completed[0].history]
+            curves = np.array([[measure(line) for line in r.history] for r in cell.counted])
+            epochs = [line["epoch"] for line in cell.counted[0].history]
             shown = np.unique(np.linspace(0, len(epochs) - 1, THIN_POINTS).astype(int))
             thin = {"color": colour(cell), "lw": 0.5, "alpha": 0.4}
             axes.plot(np.array(epochs)[shown], curves.T[shown], **thin)
@@ -361,9 +361,7 @@ def _plain_log_scale(axes: Axes) -> None:
 def information(results: StudyResults, dataset: str) -> Drawn | None:
     """The information plane: relevance against rate, every run a point."""
     cells = [
-        cell
-        for cell in results.distinct(dataset)
-        if cell.completed and cell.spec.model.has_bottleneck
+        cell for cell in results.distinct(dataset) if cell.counted and cell.spec.model.has_rate
     ]
     arms = [cell for cell in cells if cell.cell.ablation is None]
     varied = [cell for cell in cells if cell.cell.ablation is not None]
@@ -402,16 +400,16 @@ def localisation(results: StudyResults, dataset: str) -> Drawn | None:
     cells = [
         cell
         for cell in _with_runs(results, dataset)
-        if all(record.localisation for record in cell.completed)
+        if all(record.localisation for record in cell.counted)
     ]
     if not cells:
         return None
     figure = Figure((WIDTH, 1.1 + 0.95 * len(cells)), layout="constrained")
     axes, labels = figure.subplots(), []
     for number, cell in enumerate(cells):
-        offsets = _fan(len(cell.completed), 0.2)
+        offsets = _fan(len(cell.counted), 0.2)
         before, after = (
-            np.array([record.localisation[field]["auroc"] for record in cell.completed])
+            np.array([record.localisation[field]["auroc"] for record in cell.counted])
             for field in ("test", "test_chosen_polarity")
         )
         heights = np.array([2 * number + offsets, 2 * number + 1 + offsets])
@@ -422,7 +420,7 @@ def localisation(results: StudyResults, dataset: str) -> Drawn | None:
         _points(axes, cell, after, heights[1], marker, s=34)
         labels += [f"{cell.arm}\nas learned", f"{cell.arm}\npolarity chosen"]
     axes.axvline(0.5, color=INK, lw=1, zorder=1)
-    control = cells[0].completed[0].localisation["controls"]["gaussian"]["auroc"]
+    control = cells[0].counted[0].localisation["controls"]["gaussian"]["auroc"]
     axes.axvline(control, color=SOFT, lw=1, ls="--", zorder=1)
     _names(axes, labels)
     top = {"xycoords": ("data", "axes fraction"), "fontsize": 8.5, "color": SOFT}
@@ -439,20 +437,20 @@ def localisation(results: StudyResults, dataset: str) -> Drawn | None:
 
 
 def _polarity(cell: CellResults) -> str:
-    above = sum(record.localisation["test"]["auroc"] > 0.5 for record in cell.completed)
-    return f"in {above} of {len(cell.completed)} runs of {cell.arm} it marks the object"
+    above = sum(record.localisation["test"]["auroc"] > 0.5 for record in cell.counted)
+    return f"in {above} of {len(cell.counted)} runs of {cell.arm} it marks the object"
 
 
 def anchors(results: StudyResults, dataset: str) -> Drawn | None:
     """How many pixels choose each anchor, one panel an arm; thin lines are runs."""
     distinct = results.distinct(dataset)
-    cells = [cell for cell in distinct if cell.completed and cell.spec.model.anchor_count]
+    cells = [cell for cell in distinct if cell.counted and cell.spec.model.anchor_count]
     if not cells:
         return None
     figure = Figure((WIDTH, 0.6 + 1.3 * len(cells)), layout="constrained")
     grid = figure.subplots(len(cells), sharex=True, squeeze=False)[:, 0]
     for axes, cell in zip(grid, cells, strict=True):
-        for record in cell.completed:
+        for record in cell.counted:
             used = record.result["anchors"]
             order = np.argsort(used["values"])
             values, shares = (np.array(used[key])[order] for key in ("values", "usage"))
@@ -470,7 +468,7 @@ def anchors(results: StudyResults, dataset: str) -> Drawn | None:
 
 
 def _anchor_words(cell: CellResults) -> str:
-    used = [record.result["anchors"] for record in cell.completed]
+    used = [record.result["anchors"] for record in cell.counted]
     count, dead = cell.spec.model.anchor_count, np.mean([each["dead"] for each in used])
     alive = np.mean([each["perplexity"] for each in used])
     return f"{cell.arm}: {alive:.1f} of {count} in use and {dead:.1f} dead, means over runs"
@@ -523,7 +521,7 @@ def gallery(results: StudyResults, dataset: str) -> Drawn | None:
 
 def _gallery_columns(cell: CellResults) -> Iterator[tuple[str, str]]:
     yield "mean", "mean"
-    if cell.spec.model.has_bottleneck:
+    if cell.spec.model.has_rate:
         yield "sample", "sampled"
     if cell.spec.model.anchor_count:
         yield "quantised", "quantised"
@@ -531,7 +529,7 @@ def _gallery_columns(cell: CellResults) -> Iterator[tuple[str, str]]:
 
 def _gallery_runs(cell: CellResults) -> list[Record]:
     """The first run, and the first of the opposite polarity if there is one."""
-    runs = [record for record in cell.completed if record.attention]
+    runs = [record for record in cell.counted if record.attention]
     polarity = [record.localisation and record.localisation["polarity"] for record in runs]
     return [record for i, record in enumerate(runs) if polarity.index(polarity[i]) == i]
 

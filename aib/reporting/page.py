@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from aib.files import write_json
 from aib.params import PublishedValue
-from aib.record import write_json
 from aib.reporting import figures, tables
 from aib.reporting.collect import CellResults, StudyResults, headline, optimism
 from aib.reporting.summary import summarise
@@ -225,13 +225,13 @@ def group_anchor(cell: CellResults) -> str:
 
 def runs_title(cell: CellResults) -> str:
     """Which runs a number rests on, for hovering."""
-    if not cell.completed:
+    if not cell.counted:
         return f"{cell.arm}: no run finished"
-    result = cell.completed[0].result
-    codes = " and ".join(sorted({record.result["code_hash"] for record in cell.completed}))
+    result = cell.counted[0].result
+    codes = " and ".join(sorted({record.result["code_hash"] for record in cell.counted}))
     seeds = ", ".join(map(str, cell.seeds))
     return (
-        f"{cell.arm} on {cell.dataset}: {len(cell.completed)} runs of spec {cell.spec.key}, "
+        f"{cell.arm} on {cell.dataset}: {len(cell.counted)} runs of spec {cell.spec.key}, "
         f"seeds {seeds}; code {codes}; data {short(result['data_digest'])}"
     )
 
@@ -249,7 +249,7 @@ def _point_titles(results: StudyResults) -> dict[str, str]:
             f"code {record.result['code_hash']}, data {short(record.result['data_digest'])}"
         )
         for record, cells in results.runs
-        if record.completed
+        if record.has_figures
     }
 
 

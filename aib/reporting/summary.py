@@ -10,7 +10,6 @@ import numpy as np
 from aib.errors import AibError
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, headline, optimism
-from aib.runs import Question
 from aib.statistics import (
     Comparison,
     Interval,
@@ -22,6 +21,7 @@ from aib.statistics import (
     proportion_interval,
     two_way_bootstrap,
 )
+from aib.studies.plan import Question
 
 # Stands for a contrast that cannot be computed: one run an arm has no p, which counts as 1, so
 # that the contrast keeps its place in the declared family.
@@ -113,7 +113,7 @@ def _arms(results: StudyResults, question: Question) -> tuple[CellResults, CellR
 
 
 def _computable(pair: tuple[CellResults, CellResults]) -> bool:
-    return all(arm.completed for arm in pair)
+    return all(arm.counted for arm in pair)
 
 
 def _judged(
@@ -123,9 +123,9 @@ def _judged(
     judgement: Judgement,
 ) -> dict[str, Any]:
     treatment, control = pair
-    counts = {"n_treatment": len(treatment.completed), "n_control": len(control.completed)}
+    counts = {"n_treatment": len(treatment.counted), "n_control": len(control.counted)}
     if not _computable(pair):
-        empty = next(arm for arm in pair if not arm.completed)
+        empty = next(arm for arm in pair if not arm.counted)
         return {
             **dict.fromkeys(("difference", "low", "high", "p_holm", "seeds_needed")),
             "reason": f"No run of {empty.arm} finished, so there is nothing to compare.",
@@ -158,8 +158,8 @@ def _judged(
 
 def shared_seeds(treatment: CellResults, control: CellResults) -> list[tuple[Record, Record]]:
     """The pairs of completed runs from one seed."""
-    partners = dict(zip(control.seeds, control.completed, strict=True))
-    runs = zip(treatment.seeds, treatment.completed, strict=True)
+    partners = dict(zip(control.seeds, control.counted, strict=True))
+    runs = zip(treatment.seeds, treatment.counted, strict=True)
     return [(record, partners[seed]) for seed, record in runs if seed in partners]
 
 
@@ -192,9 +192,9 @@ def _leave_one_out(treatment: np.ndarray, control: np.ndarray) -> dict[str, floa
 def _over_examples(results: StudyResults, treatment: CellResults, control: CellResults) -> dict:
     """The interval of the difference over other seeds and other test examples."""
     found = None
-    if all(record.predictions for arm in (treatment, control) for record in arm.completed):
+    if all(record.predictions for arm in (treatment, control) for record in arm.counted):
         right = [
-            np.stack([correct(record) for record in arm.completed]) for arm in (treatment, control)
+            np.stack([correct(record) for record in arm.counted]) for arm in (treatment, control)
         ]
         if right[0].shape[1] != right[1].shape[1]:
             raise AibError(
@@ -221,11 +221,11 @@ def cell_summary(results: StudyResults, cell: CellResults) -> dict[str, Any]:
     counts = {
         "key": cell.spec.key,
         "seeds": cell.seeds,
-        "n": len(cell.completed),
+        "n": len(cell.counted),
         "diverged": len(cell.diverged),
         "missing": len(cell.missing),
     }
-    if not cell.completed:
+    if not cell.counted:
         return counts
     error = cell.values("error")
     several = error.size > 1
@@ -239,10 +239,10 @@ def cell_summary(results: StudyResults, cell: CellResults) -> dict[str, Any]:
         "rate": cell.values("rate").mean(),
         "rate_std": cell.values("rate").std(ddof=1) if several else None,
         "relevance": cell.values("relevance").mean(),
-        "optimism": np.mean([optimism(record) for record in cell.completed]),
-        "parameters": cell.completed[0].result["parameters"],
-        "selected": cell.completed[0].result["selected"],
-        "headline": cell.completed[0].result["headline"],
+        "optimism": np.mean([optimism(record) for record in cell.counted]),
+        "parameters": cell.counted[0].result["parameters"],
+        "selected": cell.counted[0].result["selected"],
+        "headline": cell.counted[0].result["headline"],
         **_localisation_summary(cell),
     }
 
@@ -253,7 +253,7 @@ def _limits(name: str, interval: Interval) -> dict[str, float]:
 
 def _localisation_summary(cell: CellResults) -> dict[str, Any]:
     """The map against the masks: every seed's AUROC, the polarities, and the means once chosen."""
-    runs = [(r.result["seed"], r.localisation) for r in cell.completed if r.localisation]
+    runs = [(r.result["seed"], r.localisation) for r in cell.counted if r.localisation]
     if not runs:
         return {}
     objects = sum(found["test"]["auroc"] > 0.5 for _, found in runs)
@@ -281,7 +281,7 @@ def _run_summary(record: Record, cells: list[CellResults]) -> dict[str, Any]:
         "seed": result["seed"],
         "status": result["status"],
     }
-    if not record.completed:
+    if not record.has_figures:
         return row | {k: result[k] for k in ("epoch", "step", "reason")}
     return row | {
         "test_accuracy": headline(record, "accuracy"),
@@ -319,7 +319,7 @@ def _commit(git: dict) -> str:
 def cost(results: StudyResults) -> dict[str, Any]:
     """Time and memory of all runs; these figures alone differ from one repetition to the next."""
     costs = [record.result["cost"] for record, _ in results.runs]
-    completed = [record.result["cost"] for record, _ in results.runs if record.completed]
+    completed = [record.result["cost"] for record, _ in results.runs if record.has_figures]
     return {
         "runs": len(costs),
         "run_seconds": sum(c["seconds"] for c in costs),

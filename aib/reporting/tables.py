@@ -109,7 +109,7 @@ def run_row(record: Record, cells: list[CellResults]) -> Row:
     """One run with everything its record states in numbers."""
     result = record.result
     row = _run_identity(record, cells) | {"status": result["status"]}
-    if record.completed:
+    if record.has_figures:
         row |= {
             "test_error": headline(record, "error"),
             "selected": result["selected"],
@@ -151,7 +151,7 @@ def _localisation_rows(results: StudyResults) -> Iterable[Row]:
     """Every seed apart, then the controls, which depend on the masks alone."""
     controls: dict[tuple[str, str], Row] = {}
     for record, cells in results.runs:
-        found = record.completed and record.localisation
+        found = record.has_figures and record.localisation
         if not found:
             continue
         row = _run_identity(record, cells)
@@ -167,7 +167,7 @@ def _localisation_rows(results: StudyResults) -> Iterable[Row]:
 
 def _optimism_rows(results: StudyResults) -> Iterable[Row]:
     for record, cells in results.runs:
-        if record.completed:
+        if record.has_figures:
             figures = record.result["figures"]
             yield _run_identity(record, cells) | {
                 **{f"{k}_accuracy": 100 * v["test_accuracy"] for k, v in figures.items()},
@@ -183,7 +183,7 @@ def class_names(cell: CellResults, count: int) -> list[str]:
 
 def _class_rows(results: StudyResults) -> Iterable[Row]:
     for cell in results.cells:
-        runs = [record for record in cell.completed if record.predictions]
+        runs = [record for record in cell.counted if record.predictions]
         if not runs or cell.cell.ablation:
             continue
         labels = runs[0].predictions["labels"]
@@ -245,14 +245,14 @@ def published_rows(results: StudyResults, published: Sequence[PublishedValue]) -
 
 
 def _reproduced(results: StudyResults, cell: CellResults, value: float | None) -> Row:
-    row = {"n": len(cell.completed), **spread("ours", None), "deviation": None}
+    row = {"n": len(cell.counted), **spread("ours", None), "deviation": None}
     interval = None
-    if cell.completed:
+    if cell.counted:
         interval = prediction_interval(cell.values("error"), results.confidence)
         row |= spread("ours", interval)
     if value is None:
         return row | {"verdict": "to be filled from the PDF"}
-    if interval is None or len(cell.completed) < 2:
+    if interval is None or len(cell.counted) < 2:
         return row | {"verdict": "cannot tell"}
     row["deviation"] = interval.estimate - value
     if not interval.low <= value <= interval.high:
@@ -267,7 +267,7 @@ def failure_rows(results: StudyResults) -> list[Row]:
         _run_identity(record, cells)
         | {"status": "diverged", **{k: record.result[k] for k in ("epoch", "step", "reason")}}
         for record, cells in results.runs
-        if not record.completed
+        if not record.has_figures
     ]
     absent = {
         run.folder: {

@@ -1,27 +1,15 @@
-"""A running average of a network's weights, which is a network too."""
+"""A running average of a network's weights."""
 
-import copy
-
-import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
-class Average:
+def running_average(model: nn.Module, decay: float) -> AveragedModel:
     """average = decay * average + (1 - decay) * now, after every step, from the start weights.
 
     As released (#26) the running statistics of BatchNorm are averaged as well, and nothing corrects
-    for the start. Counters, which no prediction depends on, are copied.
+    for the start: torch would begin with the weights after the first step.
     """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model, self.decay = copy.deepcopy(model).requires_grad_(False), decay
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take one step of `model` into the average."""
-        now = model.state_dict()
-        for name, average in self.model.state_dict().items():
-            if average.is_floating_point():
-                average.lerp_(now[name], 1 - self.decay)
-            else:
-                average.copy_(now[name])
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    average.n_averaged += 1
+    return average.requires_grad_(False)

@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from aib.data.loader import Loader
 from aib.generators import Generators
-from aib.objective import Losses, losses
-from aib.runs import RunSpec, Training
-from aib.training.average import Average
+from aib.objective import Losses, losses, warmed_beta
+from aib.spec.run import RunSpec, Training
 from aib.training.device import synchronise
-from aib.training.optimiser import Optimiser
+from aib.training.optimiser import clip_gradients, set_learning_rate
 from aib.training.schedule import learning_rate
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -27,9 +27,9 @@ class State:
     """Everything that a resumed run must find as it was."""
 
     model: nn.Module
-    optimiser: Optimiser
+    optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler  # of the loss, in fp16; it passes things on otherwise
-    average: Average | None
+    average: AveragedModel | None
     generators: Generators
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the next one
@@ -48,7 +48,7 @@ class State:
 
     def networks(self) -> dict[str, nn.Module]:
         """The network that is trained, and the average of its weights if there is one."""
-        return {"model": self.model} | ({"average": self.average.model} if self.average else {})
+        return {"model": self.model} | ({"average": self.average.module} if self.average else {})
 
     def keep(self) -> None:
         """Copy all weights to `kept`."""
@@ -71,7 +71,7 @@ class State:
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "average": self.average.model.state_dict() if self.average else None,
+            "average": self.average.state_dict() if self.average else None,
             "generators": self.generators.state(),
         }
 
@@ -83,7 +83,7 @@ class State:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.scaler.load_state_dict(saved["scaler"])
         if self.average:
-            self.average.model.load_state_dict(saved["average"])
+            self.average.load_state_dict(saved["average"])
         self.generators.restore(saved["generators"])
         if self.trace is not None:
             self.trace = self.trace.to(self.generators.device)
@@ -125,13 +125,12 @@ def train_epoch(
     while state.step < steps:
         chosen = slice(state.step * size, (state.step + 1) * size)
         images, labels = loader.batch(order[chosen], plan)
-        rate = learning_rate(
-            spec.schedule,
-            spec.optimiser.learning_rate,
-            state.epoch + state.step / steps,
-            spec.training.epochs,
-        )
-        state.trace[state.step] = train_step(state, spec, forward, images, labels, rate)
+        epoch = state.epoch + state.step / steps
+        peak = spec.optimiser.learning_rate
+        rate = learning_rate(spec.schedule, peak, epoch, spec.training.epochs)
+        set_learning_rate(state.optimiser, rate)
+        beta = warmed_beta(spec.objective, epoch)
+        state.trace[state.step] = train_step(state, spec, forward, images, labels, beta)
         state.step += 1
         if state.step == steps:
             synchronise(device)
@@ -146,21 +145,23 @@ def train_step(
     forward: Callable[..., Any],
     images: Tensor,
     labels: Tensor,
-    rate: float,
+    beta: float,
 ) -> Tensor:
     """One update of the weights; returns the step's row of the trace."""
     dtype = AUTOCAST.get(spec.training.precision)
     autocast = torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None)
     with autocast:
         prediction = forward(images)
-    result = losses(prediction, labels, spec.objective)
+    result = losses(prediction, labels, spec.objective, beta)
     state.optimiser.zero_grad()
-    state.optimiser.learning_rate = rate  # also of a step that the scaler leaves out
     state.scaler.scale(result.total).backward()
-    state.scaler.step(state.optimiser, rate)
+    if spec.optimiser.clip_norm is not None:
+        state.scaler.unscale_(state.optimiser)
+        clip_gradients(state.optimiser, spec.optimiser.clip_norm)
+    state.scaler.step(state.optimiser)
     state.scaler.update()
     if state.average:
-        state.average.update(state.model)
+        state.average.update_parameters(state.model)
     with torch.no_grad():
         if spec.training.second_forward:  # moves the statistics of BatchNorm, and nothing else
             with autocast:

@@ -1,7 +1,6 @@
 """Train one run from its spec to its record."""
 
 import math
-import os
 import signal
 import sys
 import time
@@ -10,28 +9,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save_file
 
-from aib import record
+from aib import files
 from aib.data.loader import Loader
 from aib.data.prepared import PreparedData
 from aib.errors import AibError
-from aib.evaluation.accuracy import Figures, predict, score
+from aib.evaluation.accuracy import Figures, label_entropy, label_shares, predict, score
 from aib.evaluation.maps import attention_arrays
 from aib.generators import Generators, derived_seed
-from aib.gpus import claimed_gpu, visible_gpus
 from aib.models import build
 from aib.models.initialise import initialise
-from aib.provenance import environment, git_state
-from aib.runs import SCHEMA, RunSpec
+from aib.spec.run import RunSpec
 from aib.training import checkpoint
-from aib.training.average import Average
+from aib.training.average import running_average
 from aib.training.device import describe, peak_memory, prepare_device
 from aib.training.loop import TRACED, State, steps_an_epoch, train_epoch
 from aib.training.optimiser import make_optimiser
+from aib.training.outcome import collapse
 from aib.training.weights import load_weights
 
 
@@ -51,63 +50,26 @@ def train(
     spec: RunSpec,
     data: PreparedData,
     folder: Path,
-    code_hash: str,
+    origin: dict[str, str],
+    around: dict[str, Any],
     device_name: str = "auto",
     checkpoint_seconds: float = 60.0,
-    trainings_per_gpu: int = 1,
     weights: Path | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate and record one run in `folder`; return the content of its result.json.
 
-    `weights` is the file that a pretrained model starts from.
-
-    A finished run of the same spec, code and data is left alone. One that was stopped goes on
-    from its checkpoint. Raises `AibError` on anything the user can act on.
+    Args:
+        spec: all of the run.
+        data: its dataset, whose manifest has the spec's identity.
+        folder: exists, and nobody else writes to it. A checkpoint there is gone on from.
+        origin: code hash and digests, which with the spec decide every bit of the result.
+        around: what else spec.json records of the circumstances; "environment" is completed.
+        device_name: auto, cpu or cuda.
+        checkpoint_seconds: time between checkpoints.
+        weights: the file that a pretrained model starts from.
     """
-    if data.manifest["parameters"] != spec.dataset.identity():
-        name = spec.names.dataset
-        raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
-    folder.mkdir(parents=True, exist_ok=True)
-    origin = {"code_hash": code_hash, "data_digest": data.digest}
-    if spec.model.pretrained:
-        if weights is None:
-            raise AibError(f"{spec.names.model}: starts from weights, and none were given")
-        origin["pretrained_sha256"] = record.file_sha256(weights)
-    with checkpoint.exclusive(folder):
-        finished = _finished(folder, origin)
-        if finished is not None:
-            return finished
-        (folder / record.FAILURE).unlink(missing_ok=True)
-        gpus = visible_gpus() if device_name != "cpu" else []
-        try:
-            with claimed_gpu(gpus, trainings_per_gpu) as gpu:
-                if gpu is not None:  # CUDA has not started yet
-                    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-                run = _Run(spec, data, folder, origin, device_name, checkpoint_seconds, weights)
-                return run.complete()
-        except Stopped:
-            raise
-        except Exception as error:
-            (folder / record.FAILURE).write_text(f"{type(error).__name__}: {error}\n")
-            raise
-
-
-def _finished(folder: Path, origin: dict[str, str]) -> dict[str, Any] | None:
-    """The result of an earlier process, if it stands for the same code and data.
-
-    Snakemake deletes the outputs of a job that it saw interrupted, also when its orphan has
-    finished since; the copy that it does not know of brings the result back.
-    """
-    for name in (record.RESULT, record.FINISHED):
-        path = folder / name
-        if path.exists():
-            result = record.read_json(path)
-            if {key: result.get(key) for key in origin} == origin:
-                if name != record.RESULT:
-                    record.write_json(folder / record.RESULT, result)
-                return result
-            path.unlink()
-    return None
+    run = _Run(spec, data, folder, origin, device_name, checkpoint_seconds, weights)
+    return run.complete(around)
 
 
 class _Run:
@@ -140,7 +102,7 @@ class _Run:
             model,
             make_optimiser(model, spec.optimiser),
             torch.amp.GradScaler(device.type, enabled=spec.training.precision == "fp16"),
-            Average(model, average.decay) if average else None,
+            running_average(model, average.decay) if average else None,
             generators,
         )
         self.forward = torch.compile(model) if spec.training.compile else model
@@ -157,13 +119,13 @@ class _Run:
         self.checkpoint_seconds, self.saved_at = checkpoint_seconds, time.monotonic()
         self.stop_signal: int | None = None
 
-    def complete(self) -> dict[str, Any]:
+    def complete(self, around: dict[str, Any]) -> dict[str, Any]:
         """From wherever the run stands to its result.json."""
         saved = checkpoint.load(self.folder, self.identity)
         if saved is not None:
             self.state.restore(saved["state"])
             self.seconds_before = self.state.seconds
-        self._write_spec()
+        self._write_spec(around)
         self._rewrite_history()
         if saved is not None:
             self._log(f"resumed at epoch {self.state.epoch + 1}, step {self.state.step}")
@@ -207,26 +169,18 @@ class _Run:
 
     def _finish_epoch(self) -> None:
         """Read the epoch's trace, evaluate, add a line to the history."""
-        state, evaluation = self.state, self.spec.evaluation
+        state = self.state
         trace = self._finite(state.trace.double().cpu())
         begin = time.perf_counter()
         sums = dict(zip(TRACED, trace.sum(0).tolist(), strict=True))
         images = sums.pop("images")
         means = {name: total / images for name, total in sums.items()}
         line = {"epoch": state.epoch + 1}
-        line["learning_rate"] = state.optimiser.learning_rate
+        line["learning_rate"] = state.optimiser.param_groups[0]["lr"]
         line |= {"loss": means.pop("total"), "train_accuracy": means.pop("correct")} | means
-        for split in ("validation", "test"):
-            draws = [
-                self._predict(split, evaluation.samples[0], draw)
-                for draw in range(evaluation.draws)
-            ]
-            figures, _, anchors = draws[0]
-            line |= {f"{split}_{name}": value for name, value in figures._asdict().items()}
-            if evaluation.draws > 1:
-                line[f"{split}_best_draw"] = max(drawn.accuracy for drawn, _, _ in draws)
-            if anchors and split == "validation":
-                line |= {"dead_anchors": anchors["dead"], "perplexity": anchors["perplexity"]}
+        due = line["epoch"] % self.spec.evaluation.every == 0
+        if due or line["epoch"] == self.spec.training.epochs:
+            line |= self._evaluate_epoch()
         spent = sum(entry["seconds"] for entry in state.history)
         state.evaluation_seconds += time.perf_counter() - begin
         line["seconds"] = state.step_seconds - spent
@@ -240,9 +194,25 @@ class _Run:
         self._rewrite_history()
         self._log(
             f"epoch {line['epoch']}/{self.spec.training.epochs}  loss {line['loss']:.3f} bits  "
-            f"rate {line['rate']:.2f} bits  validation {line['validation_accuracy']:.2%}  "
-            f"{line['images_per_second']:.0f} images/s" + _anchor_words(line)
+            f"rate {line['rate']:.2f} bits  train {line['train_accuracy']:.2%}  "
+            f"{line['images_per_second']:.0f} images/s" + _evaluated_words(line)
         )
+
+    def _evaluate_epoch(self) -> dict[str, float]:
+        """Figures of every split that is evaluated, and how the anchors are used."""
+        evaluation, found = self.spec.evaluation, {}
+        for split in self.spec.splits:
+            draws = [
+                self._predict(split, evaluation.samples[0], draw)
+                for draw in range(evaluation.draws)
+            ]
+            figures, _, anchors = draws[0]
+            found |= {f"{split}_{name}": value for name, value in figures._asdict().items()}
+            if evaluation.draws > 1:
+                found[f"{split}_best_draw"] = max(drawn.accuracy for drawn, _, _ in draws)
+            if anchors and split == self.spec.splits[0]:
+                found |= {"dead_anchors": anchors["dead"], "perplexity": anchors["perplexity"]}
+        return found
 
     def _finite(self, trace: torch.Tensor) -> torch.Tensor:
         """The trace without steps that overflowed and were left out, as only fp16 may do.
@@ -265,7 +235,7 @@ class _Run:
         """The network that predicts from so many samples: the weights, or their average."""
         average = self.spec.training.weight_average
         if average and (average.evaluates == "all" or samples == 1):
-            return self.state.average.model
+            return self.state.average.module
         return self.state.model
 
     def _predict(
@@ -284,50 +254,82 @@ class _Run:
 
     def _evaluate(self) -> dict[str, Any]:
         """Figures of the kept weights in every mode; writes weights, predictions and maps."""
-        begin, state = time.perf_counter(), self.state
+        begin, state, scored = time.perf_counter(), self.state, self.spec.splits[-1]
         state.take_kept()
         headline, modes = self.spec.evaluation.samples[0], {}
         for samples in self.spec.evaluation.samples:
-            validation, _, _ = self._predict("validation", samples)
-            test, log_probabilities, used = self._predict("test", samples)
-            modes[str(samples)] = {"validation": validation._asdict(), "test": test._asdict()}
-            if not all(map(math.isfinite, (*validation, *test))):
-                steps, _ = steps_an_epoch(self.spec.training, len(self.loaders["train"]))
-                raise Diverged(f"a figure with samples {samples}", state.epoch, steps)
+            predicted = {split: self._predict(split, samples) for split in self.spec.splits}
+            modes[str(samples)] = {s: figures._asdict() for s, (figures, _, _) in predicted.items()}
+            self._check_finite(modes[str(samples)], f"a figure with samples {samples}")
             if samples == headline:
-                anchors = used
-                record.write_arrays(
-                    self.folder / record.PREDICTIONS,
+                _, log_probabilities, anchors = predicted[scored]
+                files.write_arrays(
+                    self.folder / files.PREDICTIONS,
                     logits=log_probabilities.half().cpu().numpy(),
                     predicted=log_probabilities.argmax(dim=1).cpu().numpy(),
-                    labels=self.loaders["test"].labels.cpu().numpy(),
+                    labels=self.loaders[scored].labels.cpu().numpy(),
                 )
+        information = self._information(scored)
         model = self._evaluated(headline)
         weights = {k: v.contiguous().cpu() for k, v in model.state_dict().items()}
-        path = self.folder / record.WEIGHTS
-        record.write_atomically(path, lambda temporary: save_file(weights, temporary))
+        path = self.folder / files.WEIGHTS
+        files.write_atomically(path, lambda temporary: save_file(weights, temporary))
         if self.spec.model.has_map:
+            spec = self.spec
             maps = attention_arrays(
-                model, self.loaders, self.data, self.spec.map_sample, self.spec.seed
+                model, self.loaders, self.data, spec.splits, spec.map_sample, spec.seed
             )
-            record.write_arrays(self.folder / record.ATTENTION, **maps)
+            files.write_arrays(self.folder / files.ATTENTION, **maps)
         state.evaluation_seconds += time.perf_counter() - begin
         choices = ("last", "best_validation", "best_test")
-        return {
-            "status": "completed",
+        return self._outcome(information["rate"]) | {
             "parameters": self.parameters,
             "selected": self.spec.evaluation.select,
             "headline": str(headline),
-            "figures": {choice: _figures_at(state.history, choice) for choice in choices},
+            "scored": scored,
+            "figures": {choice: figures_at(state.history, choice) for choice in choices},
             "evaluation": modes,
+            "information": information,
             "anchors": anchors,
-            "weights_sha256": record.file_sha256(path),
+            "weights_sha256": files.file_sha256(path),
         }
+
+    def _information(self, split: str) -> dict[str, float]:
+        """The bounds on I(Z; X, A) and I(Z; Y) of the kept weights, bits an image.
+
+        The second is H(Y) minus the expected cross-entropy over single samples of z, as the
+        decoder sees it; that of averaged samples is a figure of accuracy, and no bound.
+        """
+        figures, _, _ = self._predict(split, 1)
+        entropy = label_entropy(self.loaders[split].labels)
+        found = {"rate": figures.rate, "relevance": entropy - figures.cross_entropy}
+        self._check_finite({split: found}, "the rate or the relevance")
+        return found
+
+    def _check_finite(self, figures: dict[str, dict[str, float]], what: str) -> None:
+        if not all(math.isfinite(v) for values in figures.values() for v in values.values()):
+            steps, _ = steps_an_epoch(self.spec.training, len(self.loaders["train"]))
+            raise Diverged(what, self.state.epoch, steps)
+
+    def _outcome(self, rate: float) -> dict[str, str]:
+        """completed, or collapsed and why."""
+        charged = self.spec.model.has_rate and self.spec.objective.beta > 0
+        reason = collapse(
+            self.spec.training.outcome,
+            self.state.history[-1]["train_accuracy"],
+            self.images_an_epoch,
+            float(label_shares(self.loaders["train"].labels).max()),
+            rate if charged else None,
+        )
+        if reason is None:
+            return {"status": "completed"}
+        self._log(f"collapsed: {reason}")
+        return {"status": "collapsed", "reason": reason}
 
     def _write_result(self, result: dict[str, Any]) -> dict[str, Any]:
         state = self.state
         images = self.images_an_epoch * len(state.history)
-        identity = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed}
+        identity = {"schema": files.SCHEMA, "key": self.spec.key, "seed": self.spec.seed}
         identity |= {"names": self.spec.names.model_dump()} | self.origin
         cost = {
             "seconds": self._seconds(),
@@ -339,30 +341,27 @@ class _Run:
             "threads": torch.get_num_threads(),
             "precision": self.spec.training.precision,
         }
-        content = identity | result | {"cost": cost}
-        record.write_json(self.folder / record.FINISHED, content)
-        record.write_json(self.folder / record.RESULT, content)
-        (self.folder / record.CHECKPOINT).unlink(missing_ok=True)
-        self._log(f"{content['status']} in {cost['seconds']:.1f} s")
+        self._log(f"{result['status']} in {cost['seconds']:.1f} s")
+        content = identity | result | {"cost": cost, "files": files.seal(self.folder)}
+        files.write_json(self.folder / files.FINISHED, content)
+        files.write_json(self.folder / files.RESULT, content)
+        (self.folder / files.CHECKPOINT).unlink(missing_ok=True)
         return content
 
-    def _write_spec(self) -> None:
-        content = {"schema": SCHEMA, "key": self.spec.key, "seed": self.spec.seed} | self.origin
-        content |= {
-            "spec": self.spec.model_dump(mode="json"),
-            "git": git_state(Path.cwd()),
-            "environment": environment() | {"device": describe(self.device)},
-        }
-        record.write_json(self.folder / record.SPEC, content)
+    def _write_spec(self, around: dict[str, Any]) -> None:
+        content = {"schema": files.SCHEMA, "key": self.spec.key, "seed": self.spec.seed}
+        content |= self.origin | {"spec": self.spec.model_dump(mode="json")} | around
+        content["environment"] = around["environment"] | {"device": describe(self.device)}
+        files.write_json(self.folder / files.SPEC, content)
 
     def _rewrite_history(self) -> None:
         """The whole history each time: a resumed run drops lines that its checkpoint lacks."""
-        record.write_history(self.folder / record.METRICS, self.state.history)
+        files.write_history(self.folder / files.METRICS, self.state.history)
 
     # ------------------------------------------------------------ seen by people
 
     def _log(self, text: str) -> None:
-        with (self.folder / record.LOG).open("a") as stream:
+        with (self.folder / files.LOG).open("a") as stream:
             stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
         if not sys.stderr.isatty():
             print(text, file=sys.stderr, flush=True)
@@ -396,22 +395,26 @@ class _Run:
                 signal.signal(number, handler)
 
 
-def _anchor_words(line: dict[str, float]) -> str:
-    if "perplexity" not in line:
-        return ""
-    return f"  anchors {line['perplexity']:.1f} in use, {line['dead_anchors']} dead"
+def _evaluated_words(line: dict[str, float]) -> str:
+    words = [
+        f"  {split} {line[f'{split}_accuracy']:.2%}"
+        for split in ("validation", "test")
+        if f"{split}_accuracy" in line
+    ]
+    if "perplexity" in line:
+        words.append(f"  anchors {line['perplexity']:.1f} in use, {line['dead_anchors']} dead")
+    return "".join(words)
 
 
 def make_loaders(spec: RunSpec, data: PreparedData, device: torch.device) -> dict[str, Loader]:
-    """The three splits on the device, normalised and augmented as the spec says."""
+    """What is trained on and what is evaluated, normalised and augmented as the spec says."""
     own = data.manifest["mean"], data.manifest["std"]
     mean, std = (spec.normalisation.mean, spec.normalisation.std) if spec.normalisation else own
 
-    def loader(split: str, count: int | None = None) -> Loader:
-        content = getattr(data, split)
+    def loader(images: np.ndarray, labels: np.ndarray) -> Loader:
         return Loader(
-            content.images[:count],
-            content.labels[:count],
+            images,
+            labels,
             mean,
             std,
             crop_padding=spec.augmentation.crop_padding,
@@ -421,17 +424,34 @@ def make_loaders(spec: RunSpec, data: PreparedData, device: torch.device) -> dic
             device=device,
         )
 
-    train = loader("train", spec.training.train_subset)
-    return {"train": train, "validation": loader("validation"), "test": loader("test")}
+    images, labels = data.train.images, data.train.labels
+    if spec.training.validation == "none":  # as the release: nothing is kept apart
+        images = np.concatenate([images, data.validation.images])
+        labels = np.concatenate([labels, data.validation.labels])
+    subset = spec.training.train_subset
+    if subset is not None and subset > len(images):
+        raise AibError(
+            f"training.train_subset is {subset}, and '{spec.names.dataset}' has {len(images)} "
+            "images to train on"
+        )
+    evaluated = {split: getattr(data, split) for split in spec.splits}
+    return {"train": loader(images[:subset], labels[:subset])} | {
+        split: loader(content.images, content.labels) for split, content in evaluated.items()
+    }
 
 
-def best_epoch(history: list[dict[str, float]], choice: str) -> int:
-    """The epoch, from 1, that `choice` selects; the earliest wins a tie."""
+def best_epoch(history: list[dict[str, float]], choice: str) -> int | None:
+    """The epoch, from 1, that `choice` selects of those evaluated; the earliest wins a tie.
+
+    None where the split that would choose was never looked at.
+    """
     if choice == "last":
         return len(history)
     split = choice.removeprefix("best_")
-    accuracies = [_selecting(line, split) for line in history]
-    return accuracies.index(max(accuracies)) + 1
+    evaluated = [line for line in history if f"{split}_accuracy" in line]
+    if not evaluated:
+        return None
+    return max(evaluated, key=lambda line: _selecting(line, split))["epoch"]
 
 
 def _selecting(line: dict[str, float], split: str) -> float:
@@ -439,11 +459,14 @@ def _selecting(line: dict[str, float], split: str) -> float:
     return line.get(f"{split}_best_draw", line[f"{split}_accuracy"])
 
 
-def _figures_at(history: list[dict[str, float]], choice: str) -> dict[str, float]:
+def figures_at(history: list[dict[str, float]], choice: str) -> dict[str, float] | None:
+    """The evaluated figures of the epoch that `choice` selects; None where there is none."""
     epoch = best_epoch(history, choice)
-    names = ("accuracy", "cross_entropy", "rate", "relevance")
+    if epoch is None:
+        return None
     line = history[epoch - 1]
-    figures = {f"test_{name}": line[f"test_{name}"] for name in names}
+    names = [f"{split}_{name}" for split in ("validation", "test") for name in Figures._fields]
+    figures = {name: line[name] for name in names if name in line}
     if choice == "best_test":
         figures["test_accuracy"] = _selecting(line, "test")
-    return {"epoch": epoch, "validation_accuracy": line["validation_accuracy"]} | figures
+    return {"epoch": epoch} | figures

@@ -2,7 +2,7 @@
 
 import math
 
-from aib.params import CosineSchedule, Schedule
+from aib.spec.parts import CosineSchedule, Schedule
 
 
 def learning_rate(schedule: Schedule, peak: float, epoch: float, epochs: int) -> float:

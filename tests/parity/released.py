@@ -11,19 +11,19 @@ from golden_numbers import Golden
 from torch import nn
 
 from aib.models import build
-from aib.params import (
+from aib.spec.models import (
     FAMILIES,
     AttentionModel,
     Block,
     LatentNetwork,
     Model,
     Network,
-    Objective,
     VGG16Model,
     VGGNetwork,
     WRNModel,
     WRNNetwork,
 )
+from aib.spec.parts import Objective
 
 RELEASED_VGG = (  # facts.md 2.1
     Block(channels=64, layers=2),

@@ -12,7 +12,8 @@ from released import RELEASED_VGG, our_name
 
 from aib.models import build
 from aib.objective import losses
-from aib.params import FAMILIES, load
+from aib.params import load
+from aib.spec.models import FAMILIES
 
 TOLERANCE = 1e-9
 PARAMETERS = load(Path(__file__).parents[2])

@@ -11,14 +11,16 @@ import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
-from aib import record
+from aib import files, record
 from aib.data.prepared import load as load_data
 from aib.data.preparing import prepare
 from aib.errors import AibError
 from aib.evaluation.localisation import figures, localise, upsample
 from aib.generators import Generators
-from aib.params import FAMILIES, Scale, check, load
-from aib.runs import Names, RunSpec, resolve
+from aib.params import Scale, check, load
+from aib.spec.models import FAMILIES
+from aib.spec.run import Names, RunSpec
+from aib.studies.resolve import resolve
 from aib.training import loop
 from aib.training import run as training
 from aib.training.average import Average
@@ -199,7 +201,7 @@ def test_a_loss_that_stays_infinite_is_a_diverged_run(data, tmp_path, monkeypatc
 
 def weights_of(data, folder: Path, **overrides) -> dict[str, torch.Tensor]:
     run(spec("wrn-aib", "released-cub", **overrides), data, folder)
-    return load_file(folder / record.WEIGHTS)
+    return load_file(folder / files.WEIGHTS)
 
 
 QUIET = {"training.second_forward": None, "training.weight_average": None}
@@ -312,10 +314,10 @@ def test_a_pretrained_run_starts_from_its_file_and_says_which(data, tmp_path):
     with pytest.raises(AibError, match="starts from weights, and none were given"):
         training.train(each, data, tmp_path / "run", "code", device_name="cpu")
     result = training.train(each, data, tmp_path / "run", "code", device_name="cpu", weights=path)
-    kept = load_file(tmp_path / "run" / record.WEIGHTS)
+    kept = load_file(tmp_path / "run" / files.WEIGHTS)
     for name, tensor in backbone.items():
         torch.testing.assert_close(kept[f"features.{name}"], tensor)
-    assert result["pretrained_sha256"] == record.file_sha256(path)
+    assert result["pretrained_sha256"] == files.file_sha256(path)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

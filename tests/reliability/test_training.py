@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tiny import environment, make_project, run
 
-from aib import record
+from aib import files, record
 from aib.params import load
-from aib.runs import plan
+from aib.studies.plan import plan
 
 EPOCHS = 20
 
@@ -60,7 +60,7 @@ def test_killed_again_and_again_ends_in_the_same_bits(project, arm):
     uninterrupted = outcome(project, name), history(project, name)
     forget(project, name)
     kills, moments = 0, random.Random(0)
-    while not (folder(project, name) / record.RESULT).exists():
+    while not (folder(project, name) / files.RESULT).exists():
         process = subprocess.Popen(
             command(name, "--checkpoint-seconds", "0"),
             cwd=project,
@@ -75,11 +75,11 @@ def test_killed_again_and_again_ends_in_the_same_bits(project, arm):
         process.wait()
     assert kills == 4
     assert (outcome(project, name), history(project, name)) == uninterrupted
-    assert not (folder(project, name) / record.CHECKPOINT).exists()
+    assert not (folder(project, name) / files.CHECKPOINT).exists()
 
 
 def wait_for_newer_checkpoint(process: subprocess.Popen, where: Path) -> None:
-    path = where / record.CHECKPOINT
+    path = where / files.CHECKPOINT
     before = path.stat().st_mtime_ns if path.exists() else 0
     while process.poll() is None:
         try:
@@ -104,7 +104,7 @@ def test_sigterm_saves_a_checkpoint_and_says_so(project):
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "stopped by SIGTERM; run again to go on from here" in errors
-    assert (folder(project, name) / record.CHECKPOINT).exists()
+    assert (folder(project, name) / files.CHECKPOINT).exists()
     status = run(project, "aib", "status", "tiny").stdout
     assert "stopped" in status
     assert "resumed at" in run(project, *command(name)).stderr
@@ -140,7 +140,7 @@ def test_a_checkpoint_of_another_run_is_discarded_and_a_damaged_one_named(projec
     name = find_run(project, "vgg")
     expected = outcome(project, name)
     forget(project, name)
-    path = folder(project, name) / record.CHECKPOINT
+    path = folder(project, name) / files.CHECKPOINT
     import torch
 
     torch.save({"identity": "another/0/code/data", "state": {}}, path)
@@ -162,7 +162,7 @@ def test_a_checkpoint_of_another_run_is_discarded_and_a_damaged_one_named(projec
 
 def test_a_finished_run_is_left_alone(project):
     name = find_run(project, "vgg")
-    path = folder(project, name) / record.RESULT
+    path = folder(project, name) / files.RESULT
     before = path.stat().st_mtime_ns
     run(project, *command(name))
     assert path.stat().st_mtime_ns == before
@@ -177,7 +177,7 @@ def test_an_infinite_loss_ends_in_a_record_that_says_so(tmp_path):
     run(project, "aib", "data", "prepare", "tiny-digits")
     name = find_run(project, "vgg")
     run(project, *command(name))  # exit status 0: the study goes on
-    result = json.loads((folder(project, name) / record.RESULT).read_text())
+    result = json.loads((folder(project, name) / files.RESULT).read_text())
     assert result["status"] == "diverged"
     assert result["epoch"] == 1
     assert 1 < result["step"] <= 4
@@ -200,15 +200,15 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_finished(project):
     where = folder(project, name)
     code = "import resource, sys; from aib.cli import main; sys.argv[0] = 'aib'; main()"
     if Path("/dev/full").exists():  # a device that is always full, in the log's place
-        (where / record.LOG).symlink_to("/dev/full")
+        (where / files.LOG).symlink_to("/dev/full")
         options = command(name)[1:]
         result = run(project, "python", "-c", code, *options, check=False)
         assert result.returncode == 1
         assert "the disk is full" in result.stderr
         assert "Traceback" not in result.stderr
-        (where / record.LOG).unlink()
+        (where / files.LOG).unlink()
     assert outcome(project, find_run(project, "vgg")) == finished
-    assert not (where / record.RESULT).exists()
+    assert not (where / files.RESULT).exists()
     run(project, *command(name))
 
 
@@ -232,7 +232,7 @@ def test_bf16_trains_and_is_recorded(tmp_path):
 def test_a_result_that_snakemake_deleted_comes_back(project):
     name = find_run(project, "vgg")
     run(project, *command(name))
-    path = folder(project, name) / record.RESULT
+    path = folder(project, name) / files.RESULT
     before = path.read_bytes()
     path.unlink()
     assert "epoch 1/" not in run(project, *command(name)).stderr

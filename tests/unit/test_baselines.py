@@ -10,7 +10,8 @@ from aib.errors import AibError
 from aib.models import build
 from aib.models.baselines import PayAttention
 from aib.objective import BITS, losses
-from aib.params import Block, VGGNetwork, WRNNetwork, load
+from aib.params import load
+from aib.spec.models import Block, VGGNetwork, WRNNetwork
 
 PARAMETERS = load(Path(__file__).parents[2])
 PAPER = PARAMETERS.scales["paper"].networks

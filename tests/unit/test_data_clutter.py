@@ -10,8 +10,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from aib.data.clutter import generate
-from aib.data.prepared import content_digest
 from aib.data.preparing import prepare
+from aib.data.verifying import content_digest
 from aib.params import ClutterDataset, load
 
 # SHA-256 of all arrays of cluttered-digits as params/datasets.yaml has it. It may change only

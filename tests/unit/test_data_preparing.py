@@ -24,9 +24,10 @@ from archives import (
     tar,
 )
 
-from aib.data.prepared import SPLITS, content_digest, load, verify
+from aib.data.prepared import SPLITS, load
 from aib.data.preparing import prepare
 from aib.data.spool import Spool
+from aib.data.verifying import content_digest, verify
 from aib.errors import AibError
 from aib.evaluation.localisation import figures
 

@@ -14,8 +14,8 @@ from aib.models.imagenet import AveragePool
 from aib.models.initialise import initialise
 from aib.models.wrn import PreActivationBlock
 from aib.objective import losses, rate
-from aib.params import FAMILIES, LatentNetwork, ParameterError, WRNNetwork, check, load
-from aib.params.models import Networks
+from aib.params import ParameterError, check, load
+from aib.spec.models import FAMILIES, LatentNetwork, Networks, WRNNetwork
 
 PARAMETERS = load(Path(__file__).parents[2])
 PAPER = PARAMETERS.scales["paper"].networks
@@ -43,11 +43,11 @@ def test_means_and_several_samples(name):
         first, again, drawn = network(images, 0), network(images, 0), network(images, 3)
     assert torch.equal(first.logits, again.logits)
     assert first.logits.shape == (1, 2, 10)
-    sampled = parameters.has_bottleneck
+    sampled = parameters.has_rate
     draws = (9 if parameters.has_map else 3) if sampled else 1
     assert drawn.logits.shape == (draws, 2, 10)
     assert (first.attention is not None) == parameters.has_map
-    assert (rate(first) > 0) == parameters.has_bottleneck
+    assert (rate(first) > 0) == parameters.has_rate
     if sampled:
         assert first.latent_mean.min() < 0  # the head has not changed it in place
 

@@ -14,7 +14,9 @@ from aib.models import AnchorQuantiser, IBSpatialAttention, Prediction, build, g
 from aib.models.attention import gaussian_sample
 from aib.models.initialise import initialise
 from aib.objective import losses, rate
-from aib.params import AttentionModel, Block, Objective, VGGNetwork, load
+from aib.params import load
+from aib.spec.models import AttentionModel, Block, VGGNetwork
+from aib.spec.parts import Objective
 
 PARAMETERS = load(Path(__file__).parents[2])
 SMALL = VGGNetwork(

@@ -128,7 +128,7 @@ def test_schemas_are_those_of_the_models(folder):
 
 
 CHANGES = {
-    "model.bottleneck": True,
+    "model.bottleneck": "variational",
     "network.latent": 5,
     "objective.beta": 0.5,
     "optimiser.momentum": 0.5,

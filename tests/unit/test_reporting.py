@@ -14,14 +14,14 @@ import pytest
 from records import quick_plan, write_run, write_tree
 from scipy import stats
 
-from aib import record
+from aib import files
 from aib.errors import AibError
 from aib.params import load
 from aib.reporting import figures, page, tables
 from aib.reporting.collect import collect
 from aib.reporting.reference import compare, make_reference
 from aib.reporting.summary import headline_lines, summarise
-from aib.runs import Plan, plan
+from aib.studies.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,8 +93,8 @@ def test_a_folder_without_runs_is_refused_even_then(quick, tmp_path):
 
 
 def change_result(folder: Path, **changes) -> None:
-    path = folder / record.RESULT
-    record.write_json(path, record.read_json(path) | changes)
+    path = folder / files.RESULT
+    files.write_json(path, files.read_json(path) | changes)
 
 
 def test_mixed_code_is_refused_unless_allowed_and_then_shown(quick, copied, tmp_path):
@@ -125,7 +125,7 @@ def test_a_record_in_the_wrong_folder_is_refused(quick, copied):
 
 def errors_of(tree: Path, cell) -> np.ndarray:
     """Test errors straight from the files."""
-    paths = [tree / "runs" / run.folder / record.RESULT for run in cell.runs]
+    paths = [tree / "runs" / run.folder / files.RESULT for run in cell.runs]
     read = [json.loads(path.read_text()) for path in paths]
     return np.array(
         [100 - 100 * r["evaluation"]["mean"]["test"]["accuracy"] for r in read if "evaluation" in r]
@@ -329,7 +329,7 @@ def test_real_images_two_seeds_no_ablation_no_masks(parameters, tmp_path):
     smoke = plan(parameters, "cifar10-smoke")
     for run in smoke.runs:
         folder = write_run(tmp_path, run)
-        (folder / record.LOCALISATION).unlink(missing_ok=True)
+        (folder / files.LOCALISATION).unlink(missing_ok=True)
     summary = page.write_report(collect(smoke, tmp_path), tmp_path / "report")
     assert len(summary["verdicts"]) == 1
     text = (tmp_path / "report" / "index.html").read_text()

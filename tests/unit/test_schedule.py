@@ -2,7 +2,7 @@
 
 import pytest
 
-from aib.params import CosineSchedule, DecaySchedule, HalvingSchedule, MilestoneSchedule
+from aib.spec.parts import CosineSchedule, DecaySchedule, HalvingSchedule, MilestoneSchedule
 from aib.training.schedule import learning_rate
 
 # facts.md 2.2: first epoch of each plateau

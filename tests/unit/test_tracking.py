@@ -17,11 +17,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from records import quick_plan, write_run, write_tree
 
-from aib import record, tracking
+from aib import files, record, tracking
 from aib.errors import AibError
 from aib.params import load
 from aib.provenance import import_closure
-from aib.runs import Plan, plan
+from aib.studies.plan import Plan, plan
 from aib.tracking import import_study
 
 ROOT = Path(__file__).parents[2]
@@ -73,8 +73,8 @@ def runs_of(database: Path, study: str = "quick") -> dict[str, Run]:
 
 
 def change_result(folder: Path, **changes) -> None:
-    path = folder / record.RESULT
-    record.write_json(path, record.read_json(path) | changes)
+    path = folder / files.RESULT
+    files.write_json(path, files.read_json(path) | changes)
 
 
 # ---------------------------------------------------------------- what an import makes
@@ -99,7 +99,7 @@ def test_a_run_a_record_in_an_experiment_a_study(imported, quick):
 def test_tags_say_what_a_run_is(imported, quick, tree):
     run = runs_of(imported[0])["vgg-aib-qt seed 1"]
     spec = quick.cell("cluttered-digits", "vgg-aib-qt").runs[1]
-    result = tree / "runs" / spec.folder / record.RESULT
+    result = tree / "runs" / spec.folder / files.RESULT
     expected = {
         "aib.arm": "vgg-aib-qt",
         "aib.arms": "vgg-aib-qt, vgg-aib-qt [anchors=20]",
@@ -112,7 +112,7 @@ def test_tags_say_what_a_run_is(imported, quick, tree):
         "aib.code_hash": "c0ffee123456",
         "aib.data_digest": "sha256:" + "d1" * 32,
         "aib.folder": spec.folder.as_posix(),
-        "aib.record": record.file_sha256(result),
+        "aib.record": files.file_sha256(result),
         "mlflow.source.git.commit": "a" * 40,
     }
     assert {name: run.data.tags[name] for name in expected} == expected
@@ -170,8 +170,8 @@ def test_times_are_those_of_the_training(imported):
 
 def test_a_record_without_a_log_has_the_time_of_its_result(quick, tmp_path):
     folder = write_run(tmp_path, quick.runs[0])
-    (folder / record.LOG).unlink()
-    os.utime(folder / record.RESULT, (1_700_000_000, 1_700_000_000))
+    (folder / files.LOG).unlink()
+    os.utime(folder / files.RESULT, (1_700_000_000, 1_700_000_000))
     assert tracking._times(record.read(folder)) == (1_699_999_980_000, 1_700_000_000_000)
 
 
@@ -210,7 +210,7 @@ def test_what_changed_is_replaced(database, quick, copied):
     changed = copied / "runs" / quick.runs[0].folder
     change_result(changed, code_hash="0ther0000000")
     scored = copied / "runs" / quick.cell("cluttered-digits", "vgg-aib").runs[0].folder
-    (scored / record.LOCALISATION).unlink()  # no part of result.json
+    (scored / files.LOCALISATION).unlink()  # no part of result.json
     before = runs_of(database)
     said = import_study(quick, copied, REPORTS)
     assert "36 runs (0 new, 2 replaced, 0 removed, 34 unchanged)" in said

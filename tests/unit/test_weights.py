@@ -12,7 +12,7 @@ from aib.data.sources import fetch
 from aib.data.weights import download_of, find_weights
 from aib.errors import AibError
 from aib.models import build
-from aib.params import LatentNetwork, PretrainedModel, VGG16Model
+from aib.spec.models import LatentNetwork, PretrainedModel, VGG16Model
 from aib.training.weights import load_weights
 
 SIZES = LatentNetwork(latent=4)

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from tiny import edit, environment, jobs, make_project, run
 
-from aib import record
+from aib import files, record
 from aib.params import load
-from aib.runs import plan
+from aib.studies.plan import plan
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "--config", "study=tiny")
 
@@ -41,7 +41,7 @@ def test_the_whole_chain(project):
     everything = {"prepare": 1, "train": 4, "localise": 2, "report": 1, "track": 1}
     assert jobs(project, *SNAKEMAKE) == everything  # though the report exists
     run(project, *SNAKEMAKE)
-    assert all(result.completed for result in results(project).values())
+    assert all(result.has_figures for result in results(project).values())
     page = (project / "reports/tiny/index.html").read_text()
     assert "A tiny study" in page
     assert (project / "mlflow.db").exists()
@@ -89,11 +89,11 @@ def test_one_failing_run_does_not_stop_the_others(project):
     study = project / "params/studies/tiny.yaml"
     edit(study, "seeds:\n- 0\n- 1\n", "seeds:\n- 0\n- 1\n- 2\n- 3\n")
     new = [spec for spec in plan(load(project), "tiny").runs if spec.seed > 1]
-    broken = project / "results/runs" / new[0].folder / record.CHECKPOINT
+    broken = project / "results/runs" / new[0].folder / files.CHECKPOINT
     broken.parent.mkdir(parents=True)
     broken.write_bytes(b"not a checkpoint")
     assert run(project, *SNAKEMAKE, check=False).returncode != 0
-    made = [(project / "results/runs" / spec.folder / record.RESULT).exists() for spec in new]
+    made = [(project / "results/runs" / spec.folder / files.RESULT).exists() for spec in new]
     assert made == [False, True, True, True]
     assert "1 failed" in run(project, "aib", "status", "tiny").stdout
     broken.unlink()
@@ -113,7 +113,7 @@ def test_snakemake_killed_with_its_training_orphaned_then_resumed(tmp_path):
         start_new_session=True,
     )
     runs = project / "results/runs"
-    while not any(runs.rglob(record.METRICS)):
+    while not any(runs.rglob(files.METRICS)):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
@@ -126,7 +126,7 @@ def test_snakemake_killed_with_its_training_orphaned_then_resumed(tmp_path):
         if run(project, *SNAKEMAKE, "--rerun-incomplete", check=False).returncode == 0:
             break
         time.sleep(1)
-    assert all(result.completed for result in results(project).values())
+    assert all(result.has_figures for result in results(project).values())
 
 
 def test_a_wrong_parameter_is_one_line_and_starts_nothing(tmp_path):

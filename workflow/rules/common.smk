@@ -6,19 +6,24 @@ from pathlib import Path
 from aib.errors import AibError
 from aib.gpus import visible_gpus
 from aib.params import WorkflowConfig, check, load
-from aib.provenance import code_hash
+from aib.provenance import LOCALISATION, PREPARING, REPORT, TRAINING, code_hash
+from aib.record import adopted_hashes, recorded_code
 from aib.reporting import template_files
-from aib.runs import plan, plan_all
+from aib.studies.plan import declared, plan_all
+from aib.studies.specs import write_specs
 
 try:
     CONFIG = check(WorkflowConfig, config, "--config")
     PARAMETERS = load(Path.cwd())
     PLANS = plan_all(PARAMETERS)
-    PLAN = plan(PARAMETERS, CONFIG.study)
+    declared(PARAMETERS, CONFIG.study)
 except AibError as error:
     sys.exit(f"error: {error}")
 
 STUDY = CONFIG.study
+TRAINING_CODE = code_hash(TRAINING)
+PLAN = PLANS[STUDY]
+write_specs([PLAN], Path("results"))
 # Not params of a rule: where a run is trained must not make it another run.
 DEVICE = CONFIG.device or os.environ.get("AIB_DEVICE", "auto")
 os.environ.update(
@@ -76,6 +81,16 @@ def weights_of(wildcards):
     return []
 
 
+def code_of(wildcards):
+    """The code that a run is trained by; a finished run's own, if this code was adopted for it."""
+    folder = Path(RUN.format(**wildcards))
+    adopted = TRAINING_CODE in adopted_hashes(folder)
+    there = (folder / "result.json").exists()
+    return recorded_code(folder) if adopted and there else TRAINING_CODE
+
+
 def shows_maps(run):
-    """Has this run a map, and its dataset masks to compare it with?"""
-    return run.model.has_map and run.dataset.has_masks
+    """Has this run a map of test images, and its dataset masks to compare it with?"""
+    return (
+        run.model.has_map and run.dataset.has_masks and run.evaluation.split == "test"
+    )

@@ -10,7 +10,7 @@ rule localise:
     log:
         "logs/localise/{dataset}/{model}/{key}/seed-{seed}.log",
     params:
-        code=code_hash("aib.evaluation.localisation"),
+        code=code_hash(LOCALISATION),
     message:
         "localisation of {wildcards.model}, seed {wildcards.seed} ({wildcards.key})"
     shell:

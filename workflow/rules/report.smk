@@ -17,7 +17,7 @@ rule report:
     params:
         study=STUDY,
         mixed="--allow-mixed-code" if CONFIG.allow_mixed_code else "",
-        code=code_hash("aib.reporting.page"),
+        code=code_hash(REPORT),
     message:
         "writing {output[0]}"
     shell:

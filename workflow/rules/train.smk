@@ -17,9 +17,9 @@ rule train:
     resources:
         gpu=1,
     params:
-        code=code_hash("aib.training.run"),
+        code=code_of,
         run="{dataset}/{model}/{key}/seed-{seed}",
     message:
         "training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} ({wildcards.key})"
     shell:
-        "aib train {params.run} --code {params.code} > {log} 2>&1"
+        "aib train {params.run} --code {TRAINING_CODE} > {log} 2>&1"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple, Self, Union
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from aib.params.base import NonNegative, Positive, Strict
+from aib.spec.base import NonNegative, Positive, Strict
 
 # ---------------------------------------------------------------- what a network consists of
 
@@ -24,8 +24,8 @@ class Model(Strict):
         return False
 
     @property
-    def has_bottleneck(self) -> bool:
-        """Does it have a rate?"""
+    def has_rate(self) -> bool:
+        """Does its latent variable carry noise, and so a countable number of bits?"""
         return False
 
     @property
@@ -53,15 +53,22 @@ class AttentionModel(Model):
     """A network with or without bottleneck, attention, and anchors (docs/method.md)."""
 
     attention: Literal["none", "continuous", "quantised"] = "none"
-    bottleneck: bool = False
     anchors: int | None = Field(default=None, ge=2, description="Q, of quantised attention")
+    modulation: Literal["residual", "multiplicative"] = Field(
+        default="residual", description="f + f * a as released (#8), or f * a"
+    )
+    bottleneck: Literal["none", "variational", "deterministic"] = Field(
+        default="none",
+        description="variational: z is sampled and has a rate; deterministic: the same layers, but "
+        "z is its mean, without noise or rate",
+    )
 
     @model_validator(mode="after")
-    def _anchors_go_with_quantised(self) -> Self:
+    def _parts_go_together(self) -> Self:
         if (self.attention == "quantised") != (self.anchors is not None):
             raise ValueError("'anchors' is needed by attention: quantised, and by no other")
-        if self.attention != "none" and not self.bottleneck:
-            raise ValueError("attention needs bottleneck: true")
+        if self.attention == "none" and self.modulation != "residual":
+            raise ValueError("'modulation' is that of an attention map, and attention is none")
         return self
 
     @property
@@ -69,8 +76,8 @@ class AttentionModel(Model):
         return self.attention != "none"
 
     @property
-    def has_bottleneck(self) -> bool:
-        return self.bottleneck
+    def has_rate(self) -> bool:
+        return self.bottleneck == "variational"
 
     @property
     def anchor_count(self) -> int | None:

@@ -1,0 +1,52 @@
+"""One process at a time in the folder of a run, and who it is."""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from aib.errors import AibError
+from aib.files import HOLDER, LOCK, remove_temporaries, write_json
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the run folder for this process; refuse at once if it is taken.
+
+    The operating system frees the lock when the process ends, however it ends; where the file
+    system has no such locks, `filelock` makes do with a marker file.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        by = holder(folder) or "another process"
+        raise AibError(f"{folder}: already being trained by {by}") from None
+    try:
+        remove_temporaries(folder)
+        write_json(folder / HOLDER, {"pid": os.getpid(), "host": socket.gethostname()})
+        yield
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def holder(folder: Path) -> str | None:
+    """Who holds the run folder, in words; None when nobody does."""
+    path = folder / HOLDER
+    try:
+        entry = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    if entry["host"] == socket.gethostname():
+        try:
+            os.kill(entry["pid"], 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:  # alive, and somebody else's
+            pass
+    return f"process {entry['pid']} on {entry['host']}"
