@@ -20,6 +20,7 @@ from aib.files import (
     RESULT,
     SCHEMA,
     SPEC,
+    file_sha256,
     read_json,
 )
 
@@ -71,6 +72,18 @@ class Record:
         """The map against the masks; None where there is no map or no mask."""
         path = self.folder / LOCALISATION
         return read_json(path) if path.exists() else None
+
+    def check_seal(self) -> None:
+        """Hash the run's files again; `AibError` names one that is not what training wrote."""
+        for name, digest in self.result["files"].items():
+            path = self.folder / name
+            if not path.exists():
+                found = "missing"
+            elif file_sha256(path) != digest:
+                found = "not what training wrote"
+            else:
+                continue
+            raise AibError(f"{path}: {found}; delete {RESULT} beside it and run the pipeline again")
 
     def _arrays(self, name: str) -> dict[str, np.ndarray]:
         path = self.folder / name

@@ -13,14 +13,20 @@ from aib.spec.run import RunSpec
 from aib.studies.plan import Plan
 from aib.terminal import table
 
-STYLES = {"done": "green", "diverged": "red", "failed": "red", "running": "cyan"}
+STYLES = {
+    "done": "green",
+    "collapsed": "red",
+    "diverged": "red",
+    "failed": "red",
+    "running": "cyan",
+}
 
 
 @dataclass(frozen=True)
 class Standing:
     """One run: its state, in one word, and what there is to say about it."""
 
-    state: str  # done, diverged, running, stopped, failed or waiting
+    state: str  # done, collapsed, diverged, running, stopped, failed or waiting
     epoch: int
     detail: str
 
@@ -32,9 +38,11 @@ def standing(spec: RunSpec, results: Path) -> Standing:
         result = files.read_json(folder / files.RESULT)
         if result["status"] == "diverged":
             return Standing("diverged", result["epoch"], result["reason"])
-        accuracy = result["evaluation"][result["headline"]]["test"]["accuracy"]
+        scored = result["scored"]
+        accuracy = result["evaluation"][result["headline"]][scored]["accuracy"]
         epoch = result["figures"][result["selected"]]["epoch"]
-        return Standing("done", epoch, f"test error {1 - accuracy:.2%}")
+        word = "done" if result["status"] == "completed" else result["status"]
+        return Standing(word, epoch, f"{scored} error {1 - accuracy:.2%}")
     history = record.read_history(folder / files.METRICS)
     epoch = len(history)
     owner = holder(folder)

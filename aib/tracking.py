@@ -317,7 +317,8 @@ def _figures(record: Record) -> Iterator[Point]:
         modes = result["evaluation"]
         sections["final"] = _joined(modes[result["headline"]])
         sections["samples"] = _joined({mode: _joined(splits) for mode, splits in modes.items()})
-        sections["selection"] = _joined(result["figures"])
+        sections["selection"] = _joined({k: v for k, v in result["figures"].items() if v})
+        sections["information"] = result["information"]
     if record.localisation:
         chosen = _joined({"chosen_polarity": record.localisation["test_chosen_polarity"]})
         sections["localisation"] = record.localisation["test"] | chosen

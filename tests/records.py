@@ -11,7 +11,7 @@ from aib.params import Parameters
 from aib.spec.run import RunSpec
 from aib.studies.plan import Plan, plan
 
-ERROR = {"vgg": 8.4, "vgg-dvib": 7.6, "vgg-aib": 6.2, "vgg-aib-qt": 6.5}
+ERROR = {"vgg": 8.4, "vgg-att": 8.2, "vgg-dvib": 7.6, "vgg-aib": 6.2, "vgg-aib-qt": 6.5}
 TEST, CLASSES, EPOCHS = 400, 10, 4
 DIVERGED = ("vgg-aib-qt", 2, 2)  # model, anchors, seed
 
@@ -30,7 +30,7 @@ def write_run(root: Path, run: RunSpec, diverged: bool = False, code: str = "c0f
     folder.mkdir(parents=True)
     name = f"{run.names.model} {run.model.anchor_count} {run.objective.beta}"
     rng = np.random.default_rng([zlib.crc32(name.encode()), run.seed])
-    identity = {"schema": 1, "key": run.key, "seed": run.seed, "code_hash": code}
+    identity = {"schema": files.SCHEMA, "key": run.key, "seed": run.seed, "code_hash": code}
     identity |= {"data_digest": "sha256:" + "d1" * 32}
     libraries = {"torch": "2.14.1", "numpy": "2.4.6"}
     environment = {"python": "3.11.2", "libraries": libraries, "platform": "Linux x86_64"}
@@ -48,10 +48,14 @@ def write_run(root: Path, run: RunSpec, diverged: bool = False, code: str = "c0f
         files.write_history(folder / files.METRICS, [made_up_epoch(1, 0.9, 5.0, rng)])
         failure = {"status": "diverged", "epoch": 2, "step": 31}
         failure["reason"] = "the loss was not finite in epoch 2, step 31"
-        files.write_json(folder / files.RESULT, identity | names | failure | {"cost": cost})
+        content = identity | names | failure
+        files.write_json(
+            folder / files.RESULT, content | {"cost": cost, "files": files.seal(folder)}
+        )
         return folder
     content = made_up_run(folder, run, rng)
-    files.write_json(folder / files.RESULT, identity | names | content | {"cost": cost})
+    content |= {"cost": cost, "files": files.seal(folder)}
+    files.write_json(folder / files.RESULT, identity | names | content)
     return folder
 
 
@@ -75,7 +79,6 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     files.write_history(folder / files.METRICS, history)
     last = history[-1]
     test = {"accuracy": accuracy, "cross_entropy": last["test_cross_entropy"], "rate": rate}
-    test["relevance"] = float(np.log2(CLASSES) - last["test_cross_entropy"])
     modes = {str(mode): {"validation": test, "test": test} for mode in run.evaluation.samples}
     choices = {"last": last, "best_validation": history[-2]}
     choices["best_test"] = max(history, key=lambda line: line["test_accuracy"])
@@ -95,7 +98,12 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
         "selected": run.evaluation.select,
         "headline": str(run.evaluation.samples[0]),
         "figures": {name: {k: line[k] for k in keep} for name, line in choices.items()},
+        "scored": "test",
         "evaluation": modes,
+        "information": {
+            "rate": rate,
+            "relevance": float(np.log2(CLASSES) - last["test_cross_entropy"]) - 0.05,
+        },
         "anchors": anchors,
         "weights_sha256": rng.bytes(32).hex(),
     }
@@ -112,7 +120,6 @@ def made_up_epoch(epoch: int, accuracy: float, rate: float, rng: np.random.Gener
         "test_accuracy": now,
         "test_cross_entropy": entropy,
         "test_rate": rate * float(1 + 2 * left),
-        "test_relevance": 3.32 - entropy,
         "seconds": 4.0,
     }
 
@@ -155,10 +162,6 @@ def made_up_maps(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
 def quick_plan(parameters: Parameters) -> Plan:
     """Study quick with seeds from 0, whatever it declares now."""
     study = parameters.studies["quick"]
-    ablations = {
-        name: ablation.model_copy(update={"seeds": (0, 1, 2)})
-        for name, ablation in study.ablations.items()
-    }
-    changes = {"seeds": tuple(range(6)), "ablations": ablations}
+    changes = {"seeds": tuple(range(6))}
     studies = parameters.studies | {"quick": study.model_copy(update=changes)}
     return plan(parameters.model_copy(update={"studies": studies}), "quick")

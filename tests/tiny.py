@@ -35,7 +35,6 @@ STUDY = {
     "stopping_rule": "none",
     "arms": {"vgg": {"model": "vgg"}, "vgg-aib-qt": {"model": "vgg-aib-qt"}},
     "contrasts": [{"treatment": "vgg-aib-qt", "control": "vgg"}],
-    "ablations": {},
 }
 
 

@@ -1,5 +1,6 @@
 """The records of a study, read and checked before anything is computed from them."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,9 +21,11 @@ class CellResults:
     """One cell of the plan with its records, in the declared order of seeds."""
 
     cell: Cell
-    completed: tuple[Record, ...]
+    counted: tuple[Record, ...]  # what means and comparisons use
+    collapsed: tuple[Record, ...]  # among the counted or not, as the study declares
     diverged: tuple[Record, ...]
     missing: tuple[RunSpec, ...]
+    checkpoint: str  # last, best_validation or best_test: whose figures count
 
     @property
     def dataset(self) -> str:
@@ -40,16 +43,20 @@ class CellResults:
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds of the completed runs."""
-        return [record.result["seed"] for record in self.completed]
+        """Seeds of the counted runs."""
+        return [record.result["seed"] for record in self.counted]
 
     @property
     def model(self) -> str:
         return self.spec.names.model
 
     def values(self, metric: str) -> np.ndarray:
-        """One headline test figure a completed run; accuracy and error in per cent."""
-        return np.array([headline(record, metric) for record in self.completed])
+        """One headline figure a counted run."""
+        return np.array([self.headline(record, metric) for record in self.counted])
+
+    def headline(self, record: Record, metric: str) -> float:
+        """A figure of one run at the study's checkpoint, see `headline`."""
+        return headline(record, metric, self.checkpoint)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,26 +104,39 @@ class StudyResults:
         """Every record once, with the cells that it belongs to."""
         found: dict[Path, tuple[Record, list[CellResults]]] = {}
         for cell in self.cells:
-            for record in (*cell.counted, *cell.diverged):
+            for record in (*cell.counted, *cell.collapsed, *cell.diverged):
                 found.setdefault(record.folder, (record, []))[1].append(cell)
         return list(found.values())
 
 
-def headline(record: Record, metric: str) -> float:
-    """A test figure of the kept weights in the run's first evaluation mode, the one that counts.
+def headline(record: Record, metric: str, checkpoint: str) -> float:
+    """A figure of the scored split in the run's first evaluation mode, at the study's checkpoint.
 
-    `accuracy` and `error` are in per cent, `cross_entropy`, `rate` and `relevance` in bits.
+    `accuracy` and `error` are in per cent, `cross_entropy` and `rate` in bits. `relevance`, in bits
+    too, is that of the kept weights, and a bound (single samples).
     """
-    figures = record.result["evaluation"][record.result["headline"]]["test"]
-    if metric == "error":
-        return 100 - 100 * figures["accuracy"]
-    return 100 * figures["accuracy"] if metric == "accuracy" else figures[metric]
+    if metric == "relevance":
+        return record.result["information"]["relevance"]
+    figures = record.result["figures"][checkpoint]
+    if figures is None:
+        raise AibError(
+            f"{record.folder}: has no {checkpoint}, which the study compares at; declare another "
+            "'checkpoint'"
+        )
+    scored = record.result["scored"]
+    if metric in ("accuracy", "error"):
+        accuracy = 100 * figures[f"{scored}_accuracy"]
+        return accuracy if metric == "accuracy" else 100 - accuracy
+    return figures[f"{scored}_{metric}"]
 
 
 def optimism(record: Record) -> float:
-    """What choosing the epoch on the test set would add: best minus last accuracy, in points."""
-    figures = record.result["figures"]
-    return 100 * (figures["best_test"]["test_accuracy"] - figures["last"]["test_accuracy"])
+    """What choosing the epoch on the test set would add: best minus last accuracy, in points.
+
+    NaN where nothing looked at the test set.
+    """
+    best, last = (record.result["figures"][choice] for choice in ("best_test", "last"))
+    return 100 * (best["test_accuracy"] - last["test_accuracy"]) if best else math.nan
 
 
 def collect(
@@ -136,11 +156,12 @@ def collect(
             f"{missing[0]}; run `snakemake --cores all --config study={plan.name}` to make them"
         )
     codes = Counter(record.result["code_hash"] for record in records.values())
-    if len(codes) > 1 and not allow_mixed_code:
+    mixed = not set.intersection(*(set(record.code_hashes) for record in records.values()))
+    if mixed and not allow_mixed_code:
         raise AibError(
             f"runs of study '{plan.name}' come from {len(codes)} versions of the code "
-            f"({_counts(codes)}); run the pipeline again, or report them together with "
-            "--allow-mixed-code"
+            f"({_counts(codes)}); run the pipeline again, let `aib adopt` prove "
+            "that they are the same, or report them together with --allow-mixed-code"
         )
     for dataset in plan.study.datasets:
         digests = Counter(
@@ -153,8 +174,8 @@ def collect(
                 f"runs of study '{plan.name}' saw {len(digests)} versions of dataset '{dataset}' "
                 f"({_counts(digests)}); delete the older ones and run the pipeline again"
             )
-    cells = tuple(_cell(cell, records) for cell in plan.cells)
-    return StudyResults(plan, cells, mixed_code=len(codes) > 1)
+    cells = tuple(_cell(plan, cell, records) for cell in plan.cells)
+    return StudyResults(plan, cells, mixed_code=mixed)
 
 
 def _read(folder: Path, run: RunSpec) -> Record:
@@ -164,6 +185,7 @@ def _read(folder: Path, run: RunSpec) -> Record:
             f"{folder / RESULT}: holds spec {record.result['key']} seed {record.result['seed']}, "
             f"not {run.key} seed {run.seed}; delete the folder and run the pipeline again"
         )
+    record.check_seal()
     return record
 
 
@@ -171,11 +193,15 @@ def _counts(counter: Counter) -> str:
     return ", ".join(f"{name[:19]}: {n} runs" for name, n in sorted(counter.items()))
 
 
-def _cell(cell: Cell, records: dict[Path, Record]) -> CellResults:
+def _cell(plan: Plan, cell: Cell, records: dict[Path, Record]) -> CellResults:
     found = [records[run.folder] for run in cell.runs if run.folder in records]
+    collapsed = tuple(record for record in found if record.status == "collapsed")
+    left_out = collapsed if plan.study.collapsed == "left-out" else ()
     return CellResults(
         cell,
-        completed=tuple(record for record in found if record.has_figures),
+        counted=tuple(r for r in found if r.has_figures and r not in left_out),
+        collapsed=collapsed,
         diverged=tuple(record for record in found if not record.has_figures),
         missing=tuple(run for run in cell.runs if run.folder not in records),
+        checkpoint=plan.study.checkpoint,
     )

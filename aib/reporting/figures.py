@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from aib.record import Record
-from aib.reporting.collect import CellResults, StudyResults, headline
+from aib.reporting.collect import CellResults, StudyResults
 from aib.reporting.summary import contrast_rows
 from aib.statistics import mean_interval
 
@@ -274,8 +274,8 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     cells = [(value, cell) for value, cell in results.ablation(dataset, name) if cell.counted]
     if not cells:
         return None
-    panels = [("test error, %", lambda record: headline(record, "error"))]
-    panels += [("rate, bits", lambda record: headline(record, "rate"))]
+    panels = [("test error, %", lambda record: cells[0][1].headline(record, "error"))]
+    panels += [("rate, bits", lambda record: cells[0][1].headline(record, "rate"))]
     if declared.parameter == "model.anchors":
         panels += [("anchors in use", lambda record: record.result["anchors"]["perplexity"])]
     figure = Figure((WIDTH, 0.5 + 1.45 * len(panels)), layout="constrained")
@@ -309,9 +309,14 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     return Drawn(f"ablation-{name}-{dataset}", f"Ablation: {name}", caption, figure)
 
 
+def _evaluated(record: Record) -> list[dict]:
+    """The epochs at which the test set was looked at."""
+    return [line for line in record.history if "test_accuracy" in line]
+
+
 def learning(results: StudyResults, dataset: str) -> Drawn | None:
     """Test error, cross-entropy and rate by epoch; thin lines are seeds, thick ones means."""
-    cells = [c for c in _with_runs(results, dataset) if all(r.history for r in c.counted)]
+    cells = [c for c in _with_runs(results, dataset) if all(_evaluated(r) for r in c.counted)]
     if not cells:
         return None
     panels: list[tuple[str, Callable[[dict], float], list[CellResults]]] = [
@@ -328,8 +333,8 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     grid = figure.subplots(len(panels), sharex=True)
     for axes, (label, measure, members) in zip(grid, panels, strict=True):
         for cell in members:
-            curves = np.array([[measure(line) for line in r.history] for r in cell.counted])
-            epochs = [line["epoch"] for line in cell.counted[0].history]
+            curves = np.array([[measure(line) for line in _evaluated(r)] for r in cell.counted])
+            epochs = [line["epoch"] for line in _evaluated(cell.counted[0])]
             shown = np.unique(np.linspace(0, len(epochs) - 1, THIN_POINTS).astype(int))
             thin = {"color": colour(cell), "lw": 0.5, "alpha": 0.4}
             axes.plot(np.array(epochs)[shown], curves.T[shown], **thin)

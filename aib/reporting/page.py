@@ -15,7 +15,7 @@ from markupsafe import Markup
 from aib.files import write_json
 from aib.params import PublishedValue
 from aib.reporting import figures, tables
-from aib.reporting.collect import CellResults, StudyResults, headline, optimism
+from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.summary import summarise
 
 SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
@@ -245,7 +245,7 @@ def _point_titles(results: StudyResults) -> dict[str, str]:
     return {
         figures.run_anchor(record): (
             f"{' = '.join(cell.arm for cell in cells)}, seed {record.result['seed']}: test error "
-            f"{headline(record, 'error'):.2f} %, spec {record.result['key']}, "
+            f"{cells[0].headline(record, 'error'):.2f} %, spec {record.result['key']}, "
             f"code {record.result['code_hash']}, data {short(record.result['data_digest'])}"
         )
         for record, cells in results.runs
@@ -299,7 +299,6 @@ def _environment(results: StudyResults) -> Environment:
         "group_anchor": group_anchor,
         "runs_title": runs_title,
         "between": between,
-        "headline": headline,
         "optimism": optimism,
     }
     return environment

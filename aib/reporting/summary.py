@@ -9,7 +9,7 @@ import numpy as np
 
 from aib.errors import AibError
 from aib.record import Record
-from aib.reporting.collect import CellResults, StudyResults, headline, optimism
+from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.statistics import (
     Comparison,
     Interval,
@@ -168,7 +168,8 @@ def _paired(results: StudyResults, treatment: CellResults, control: CellResults)
     found: Comparison | None = None
     if len(pairs) >= 2:
         values = [
-            [headline(record, "accuracy") for record in side] for side in zip(*pairs, strict=True)
+            [treatment.headline(record, "accuracy") for record in side]
+            for side in zip(*pairs, strict=True)
         ]
         found = compare(*values, paired=True, confidence=results.confidence)
     return {
@@ -222,6 +223,7 @@ def cell_summary(results: StudyResults, cell: CellResults) -> dict[str, Any]:
         "key": cell.spec.key,
         "seeds": cell.seeds,
         "n": len(cell.counted),
+        "collapsed": len(cell.collapsed),
         "diverged": len(cell.diverged),
         "missing": len(cell.missing),
     }
@@ -284,8 +286,8 @@ def _run_summary(record: Record, cells: list[CellResults]) -> dict[str, Any]:
     if not record.has_figures:
         return row | {k: result[k] for k in ("epoch", "step", "reason")}
     return row | {
-        "test_accuracy": headline(record, "accuracy"),
-        "rate": headline(record, "rate"),
+        "test_accuracy": cells[0].headline(record, "accuracy"),
+        "rate": cells[0].headline(record, "rate"),
         "weights_sha256": result["weights_sha256"],
     }
 

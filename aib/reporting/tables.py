@@ -10,7 +10,7 @@ import numpy as np
 
 from aib.params import PublishedValue
 from aib.record import Record
-from aib.reporting.collect import CellResults, StudyResults, headline, optimism
+from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.summary import (
     cell_summary,
     contrast_rows,
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 HISTORY = (
     *("epoch", "learning_rate", "loss", "cross_entropy", "rate", "train_accuracy"),
     *("validation_accuracy", "validation_rate"),
-    *("test_accuracy", "test_cross_entropy", "test_rate", "test_relevance"),
+    *("test_accuracy", "test_cross_entropy", "test_rate"),
 )
 LOCALISATION = ("auroc", "energy", "pointing")
 # A prediction interval reaching further than this many margins to a side reproduces anything.
@@ -111,12 +111,12 @@ def run_row(record: Record, cells: list[CellResults]) -> Row:
     row = _run_identity(record, cells) | {"status": result["status"]}
     if record.has_figures:
         row |= {
-            "test_error": headline(record, "error"),
+            "test_error": cells[0].headline(record, "error"),
             "selected": result["selected"],
             "headline": result["headline"],
         }
         for choice, figures in result["figures"].items():
-            row |= {f"{choice}_{k}": v for k, v in figures.items()}
+            row |= {f"{choice}_{k}": v for k, v in (figures or {}).items()}
         for mode, splits in result["evaluation"].items():
             for split, figures in splits.items():
                 row |= {f"evaluation_{mode}_{split}_{k}": v for k, v in figures.items()}
@@ -168,9 +168,10 @@ def _localisation_rows(results: StudyResults) -> Iterable[Row]:
 def _optimism_rows(results: StudyResults) -> Iterable[Row]:
     for record, cells in results.runs:
         if record.has_figures:
-            figures = record.result["figures"]
+            figures = {k: v for k, v in record.result["figures"].items() if v}
+            scored = record.result["scored"]
             yield _run_identity(record, cells) | {
-                **{f"{k}_accuracy": 100 * v["test_accuracy"] for k, v in figures.items()},
+                **{f"{k}_accuracy": 100 * v[f"{scored}_accuracy"] for k, v in figures.items()},
                 **{f"{k}_epoch": v["epoch"] for k, v in figures.items()},
                 "optimism": optimism(record),
             }
