@@ -291,6 +291,25 @@ def status(
         time.sleep(2)
 
 
+@app.command()
+def pilot(
+    study: StudyName,
+    device: Annotated[str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Train every arm of a study for a few epochs on a seed of its own, and judge what came."""
+    from aib.launch import launch
+    from aib.params import load
+    from aib.provenance import TRAINING, code_hash
+    from aib.reporting.pilot import judge
+    from aib.studies.pilot import pilot_plan
+
+    short = pilot_plan(load(Path.cwd()), study)
+    for run in short.runs:
+        launch(run, RESULTS, RESULTS / "runs" / run.folder, code_hash(TRAINING), device)
+    if not judge(short, _plan(study), RESULTS, REPORTS):
+        sys.exit(1)
+
+
 # ---------------------------------------------------------------- reports
 
 

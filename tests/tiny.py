@@ -24,6 +24,7 @@ NETWORK = {
     "latent": 4,
 }
 SCALE = {"description": "seconds", "networks": {"vgg": NETWORK}, "epochs": 2, "map_sample": 50}
+SCALE["epochs_without_pilot"] = 1000
 STUDY = {
     "title": "A tiny study",
     "hypothesis": "None; it exercises the pipeline.",

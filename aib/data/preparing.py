@@ -79,16 +79,16 @@ def prepare(name: str, dataset: Dataset, downloads: Path, folder: Path) -> None:
 def _workplace(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder`, for one process at a time; gone afterwards."""
     aside = folder.with_name(f".{folder.name}.partial")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    aside.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(aside / "lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
         raise AibError(f"{folder}: another process is preparing it; wait for it") from None
     try:
-        aside.mkdir(exist_ok=True)
         for leftover in aside.iterdir():  # of a process that was killed
-            leftover.unlink()
+            if leftover.name != "lock":
+                leftover.unlink()
         yield aside
     finally:
         shutil.rmtree(aside)

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,21 @@ class ParameterError(AibError):
     """A mistake in params/, as one line."""
 
 
+# What YAML 1.1 reads as a number in base 8 or 60, and people do not.
+_OTHER_BASES = re.compile(r"[-+]?(0[0-7_]+|[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML, where a key that stands twice is an error rather than the last one winning."""
+    """YAML without surprises: no key stands twice, no number is in base 8 or 60."""
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        if number and _OTHER_BASES.fullmatch(node.value):
+            raise ParameterError(
+                f"{node.value} is a number in base {60 if ':' in node.value else 8} "
+                f"(line {node.start_mark.line + 1}); write it in base 10, or quote it as text"
+            )
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]

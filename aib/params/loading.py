@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from aib.files import read_json
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
 from aib.params.label_maps import LabelMap
@@ -29,6 +30,7 @@ class Parameters(Strict):
     scales: dict[Name, Scale]
     studies: dict[Name, Study]
     published: tuple[PublishedValue, ...]
+    winners: dict[Name, dict[str, Any]]  # of tuning studies that were reported: dataset, arm
 
 
 FILES: dict[str, Any] = {
@@ -55,6 +57,11 @@ def load(root: Path) -> Parameters:
     paths = sorted((folder / "studies").glob("*.yaml"))
     content["studies"] = {
         path.stem: check(Study, read_yaml(path), f"params/studies/{path.name}") for path in paths
+    }
+    content["winners"] = {
+        name: read_json(path)
+        for name in content["studies"]
+        if (path := root / "reports" / name / "winners.json").exists()
     }
     parameters = Parameters.model_construct(**content)
     _cross_check(parameters)
@@ -144,6 +151,13 @@ def _cross_check(parameters: Parameters) -> None:
                 raise ParameterError(
                     f"{where}: contrasts.{index}: '{contrast.control}' against itself"
                 )
+        if study.factorial:
+            for part in study.factorial.arms:
+                known(f"{where}: factorial", part, study.arms, "arm")
+        if study.tuned_in:
+            known(f"{where}: tuned_in", study.tuned_in, parameters.studies, "study")
+            if parameters.studies[study.tuned_in].tuning is None:
+                raise ParameterError(f"{where}: tuned_in: '{study.tuned_in}' declares no 'tuning'")
         for ablation_name, ablation in study.ablations.items():
             known(f"{where}: ablations.{ablation_name}.arm", ablation.arm, study.arms, "arm")
 

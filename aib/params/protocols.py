@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aib.spec.base import Name, Positive, Strict
+from aib.spec.base import Name, NonNegative, Positive, Strict
 from aib.spec.models import Networks
 from aib.spec.parts import (
     Augmentation,
@@ -62,5 +62,8 @@ class Scale(Strict):
     description: str
     networks: Networks
     epochs: Positive
+    epochs_without_pilot: NonNegative = Field(
+        description="epochs of all runs of a study together, above which a pilot must have passed"
+    )
     train_subset: Positive | None = None
     map_sample: Positive = Field(description="maps kept of each of validation and test")

@@ -20,6 +20,7 @@ class Cell:
     runs: tuple[RunSpec, ...]
     ablation: str | None = None
     value: Any = None
+    tuned: str | None = None  # the arm of which this is one setting of a tuning study
 
     @property
     def key(self) -> str:

@@ -44,6 +44,40 @@ class Golden:
         return torch.from_numpy(attention), torch.from_numpy(latents)
 
 
+@dataclass(frozen=True)
+class GoldenTraining:
+    """Some released updates of a variant: settings, losses before each, [norm, sum] at the end."""
+
+    settings: dict
+    columns: list[str]
+    losses: np.ndarray
+    final: dict[str, list[float]]
+
+    def step(self, number: int, pixels: int) -> tuple[torch.Tensor, ...]:
+        """Images, labels, attention noise and latent noise of a step, from 0."""
+        batch, size = self.settings["batch"], self.settings["size"]
+        images = fill(20000 + number, (batch, 3, size, size))
+        attention = fill(10000 + 2 * number, (batch, pixels))
+        latent = fill(10001 + 2 * number, (batch, self.settings["K"]))
+        labels = (torch.arange(batch) + number) % self.settings["classes"]
+        return torch.from_numpy(images), labels, *map(torch.from_numpy, (attention, latent))
+
+
+def names(training: bool) -> list[str]:
+    """The variants in golden/; those of training begin with train_."""
+    stems = sorted(path.stem for path in FOLDER.glob("*.json"))
+    return [stem for stem in stems if stem.startswith("train_") == training]
+
+
+def read_training(name: str) -> GoldenTraining:
+    """Read train_NAME.json and train_NAME.npz."""
+    content = json.loads((FOLDER / f"{name}.json").read_text())
+    with np.load(FOLDER / f"{name}.npz") as arrays:
+        return GoldenTraining(
+            content["meta"], content["columns"], arrays["losses"], content["final"]
+        )
+
+
 def read(name: str) -> Golden:
     """Read NAME.json and NAME.npz."""
     content = json.loads((FOLDER / f"{name}.json").read_text())

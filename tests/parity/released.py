@@ -7,7 +7,7 @@ golden/ is checked without a change here.
 import re
 
 import golden_numbers
-from golden_numbers import Golden
+from golden_numbers import Golden, GoldenTraining
 from torch import nn
 
 from aib.models import build
@@ -23,7 +23,7 @@ from aib.spec.models import (
     WRNModel,
     WRNNetwork,
 )
-from aib.spec.parts import Objective
+from aib.spec.parts import Objective, SGDOptimiser
 
 RELEASED_VGG = (  # facts.md 2.1
     Block(channels=64, layers=2),
@@ -117,7 +117,7 @@ def described(golden: Golden) -> tuple[Model, Network]:
     family, settings = family_of(golden), golden.settings
     names = {name for name, *_ in golden.weights}
     anchors = [shape[-1] for name, shape, *_ in golden.weights if name == "emb.weight"]
-    common = {"family": family, "bottleneck": True, "attention": "continuous"}
+    common = {"family": family, "bottleneck": "variational", "attention": "continuous"}
     if anchors:
         common |= {"attention": "quantised", "anchors": anchors[0]}
     match family:
@@ -136,7 +136,7 @@ def described(golden: Golden) -> tuple[Model, Network]:
             return FAMILIES[family].model(**common), LatentNetwork(latent=settings["K"])
 
 
-def objective(golden: Golden) -> Objective:
+def objective(golden: Golden | GoldenTraining) -> Objective:
     """The objective that the golden loss was made with."""
     settings = golden.settings
     return Objective(
@@ -145,6 +145,20 @@ def objective(golden: Golden) -> Objective:
         beta=settings["beta"],
         codebook_weight=settings.get("lambda_g", 0.0),
         commitment_weight=settings.get("lambda_c", 0.0),
+    )
+
+
+def optimiser(training: GoldenTraining) -> SGDOptimiser:
+    """The optimiser of the golden updates."""
+    settings = training.settings["optimiser"]
+    return SGDOptimiser(
+        name=settings["name"],
+        learning_rate=settings["learning_rate"],
+        momentum=settings["momentum"],
+        nesterov=settings["nesterov"],
+        weight_decay=settings["weight_decay"],
+        anchor_lr_ratio=settings["anchor_lr_ratio"],
+        anchor_weight_decay=True,
     )
 
 

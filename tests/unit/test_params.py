@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aib import params, runs
+from aib import params
 from aib.params import ParameterError
 from aib.params.table import write_table
+from aib.spec.run import Names, RunSpec
+from aib.studies.plan import plan, plan_all
+from aib.studies.resolve import resolve
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,7 +108,7 @@ def test_a_mistake_is_one_line_that_helps(folder, file, old, new, said):
 
     def check_everything():
         parameters = params.load(folder)
-        runs.plan_all(parameters)
+        plan_all(parameters)
 
     with pytest.raises(ParameterError) as caught:
         check_everything()
@@ -118,7 +121,7 @@ def test_a_mistake_is_one_line_that_helps(folder, file, old, new, said):
 
 def test_a_wrong_study_name_gets_the_nearest(folder):
     with pytest.raises(ParameterError, match="no study 'quikc'; nearest: 'quick'"):
-        runs.plan(params.load(folder), "quikc")
+        plan(params.load(folder), "quikc")
 
 
 def test_schemas_are_those_of_the_models(folder):
@@ -144,26 +147,25 @@ CHANGES = {
 
 def test_key_ignores_seed_and_names_and_nothing_else():
     parameters = params.load(ROOT)
-    spec = runs.plan(parameters, "quick").runs[0]
+    spec = plan(parameters, "quick").runs[0]
     names = spec.names.model_copy(update={"protocol": "another"})
     assert spec.model_copy(update={"seed": 99, "names": names}).key == spec.key
-    assert {key.split(".")[0] for key in CHANGES} == set(runs.RunSpec.model_fields) - {
+    assert {key.split(".")[0] for key in CHANGES} == set(RunSpec.model_fields) - {
         *("seed", "names", "dataset")
     }
     changed = [
-        runs.resolve(parameters, spec.names, {key: value}, 0, "test").key
+        resolve(parameters, spec.names, {key: value}, 0, "test").key
         for key, value in CHANGES.items()
     ]
     assert len({spec.key, *changed}) == len(CHANGES) + 1
 
 
-def test_quick_shares_the_runs_of_default_ablation_values():
-    plan = runs.plan(params.load(ROOT), "quick")
-    assert len(plan.runs) == 36
-    default = plan.cell("cluttered-digits", "vgg-aib-qt")
-    ablated = plan.cell("cluttered-digits", "vgg-aib-qt [anchors=20]")
-    assert ablated.runs == default.runs[:3]
-    treatments = [q.treatment for q in plan.questions if q.family == "ablation"]
+def test_ablations_share_the_runs_of_the_arms_own_value():
+    made = plan(params.load(ROOT), "quick-ablations")
+    default = made.cell("cluttered-digits", "vgg-aib-qt")
+    ablated = made.cell("cluttered-digits", "vgg-aib-qt [anchors=20]")
+    assert ablated.runs == default.runs
+    treatments = [q.treatment for q in made.questions if q.family == "ablation"]
     assert "vgg-aib-qt [anchors=20]" not in treatments
 
 
@@ -220,9 +222,9 @@ def test_what_differs_by_family_or_model_reaches_the_run():
     parameters = params.load(ROOT)
 
     def resolved(model, protocol):
-        names = runs.Names(dataset="cifar10", model=model, protocol=protocol, scale="paper")
+        names = Names(dataset="cifar10", model=model, protocol=protocol, scale="paper")
         crop = {"augmentation.crop_size": None}
-        return runs.resolve(parameters, names, crop, 0, "test")
+        return resolve(parameters, names, crop, 0, "test")
 
     warmup = {
         name: resolved(name, "released-vgg").schedule.warmup_epochs
@@ -249,19 +251,17 @@ def test_what_differs_by_family_or_model_reaches_the_run():
 )
 def test_released_constants_are_those_of_the_code_for_the_data(dataset, protocol, expected):
     parameters = params.load(ROOT)
-    names = runs.Names(dataset=dataset, model="vgg", protocol=protocol, scale="paper")
-    found = runs.resolve(parameters, names, {}, 0, "test").normalisation
+    names = Names(dataset=dataset, model="vgg", protocol=protocol, scale="paper")
+    found = resolve(parameters, names, {}, 0, "test").normalisation
     assert found == (parameters.normalisations[expected] if expected else None)
 
 
 def test_data_that_the_release_never_saw_have_no_released_constants():
     parameters = params.load(ROOT)
-    names = runs.Names(
-        dataset="cluttered-digits", model="vgg", protocol="released-wrn", scale="paper"
-    )
+    names = Names(dataset="cluttered-digits", model="vgg", protocol="released-wrn", scale="paper")
     with pytest.raises(ParameterError, match="no constants for dataset 'cluttered-digits'"):
-        runs.resolve(parameters, names, {}, 0, "test")
-    assert runs.resolve(parameters, names, {"normalisation": None}, 0, "t").normalisation is None
+        resolve(parameters, names, {}, 0, "test")
+    assert resolve(parameters, names, {"normalisation": None}, 0, "t").normalisation is None
 
 
 def test_a_changed_value_loses_the_justification_of_the_old_one():
@@ -281,7 +281,7 @@ def test_a_changed_value_loses_the_justification_of_the_old_one():
         ({"family": "vgg", "dropout": 0.1}, "unknown key 'dropout'"),
         ({"family": "wrn50-2", "weights": "imagnet"}, "nearest: 'imagenet'"),
         (
-            {"family": "wrn", "attention": "quantised", "bottleneck": True, "anchors": 1},
+            {"family": "wrn", "attention": "quantised", "bottleneck": "variational", "anchors": 1},
             "anchors: Input should be greater than or equal to 2; found 1",
         ),
         ({"family": "vgg-pay", "levels": 0}, "levels: Input should be greater than 0"),

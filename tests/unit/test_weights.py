@@ -19,7 +19,7 @@ SIZES = LatentNetwork(latent=4)
 
 
 def vgg16():
-    model = VGG16Model(family="vgg16", attention="continuous", bottleneck=True)
+    model = VGG16Model(family="vgg16", attention="continuous", bottleneck="variational")
     return build(model, SIZES, 5, 32)
 
 

@@ -1,0 +1,31 @@
+"""The pilot of a study: every arm for a few epochs, on a seed of its own, scored on validation."""
+
+from aib.params import ParameterError, Parameters
+from aib.studies.plan import Cell, Plan, arm_cell, declared, file_of
+
+
+def pilot_plan(parameters: Parameters, name: str) -> Plan:
+    """The short runs; beta is warmed up over the same share of them as in the study."""
+    study = declared(parameters, name)
+    if study.pilot is None:
+        raise ParameterError(f"{file_of(name)}: declares no 'pilot' (seed, epochs, rate_band)")
+    cells = [
+        _cell(parameters, name, dataset, arm) for dataset in study.datasets for arm in study.arms
+    ]
+    return Plan(name, study, tuple(cells), ())
+
+
+def _cell(parameters: Parameters, name: str, dataset: str, arm: str) -> Cell:
+    pilot = parameters.studies[name].pilot
+    full = arm_cell(parameters, name, dataset, arm, [pilot.seed]).runs[0]
+    changes = {
+        "training.epochs": pilot.epochs,
+        "training.validation": "split",
+        "evaluation.split": "validation",
+        "evaluation.select": "last",
+        "evaluation.every": 1,
+    }
+    if full.objective.beta_warmup_epochs:
+        share = full.objective.beta_warmup_epochs / full.training.epochs
+        changes["objective.beta_warmup_epochs"] = round(share * pilot.epochs)
+    return arm_cell(parameters, name, dataset, arm, [pilot.seed], changes)
