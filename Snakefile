@@ -16,6 +16,7 @@ container: "docker://python:3.11-slim"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/pilot.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tracking.smk"
@@ -25,6 +26,6 @@ include: "workflow/rules/tracking.smk"
 rule all:
     default_target: True
     input:
-        rules.runs.input,
+        all_runs,
         rules.report.output,
         rules.track.output,

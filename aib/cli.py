@@ -226,7 +226,9 @@ def train(
         int, typer.Option(envvar="AIB_TRAININGS_PER_GPU", help="trainings that may share a GPU")
     ] = 1,
     checkpoint_seconds: Annotated[float, typer.Option(help="time between checkpoints")] = 60.0,
-    code: Annotated[str, typer.Option(help="code hash that is expected; refuse another")] = "",
+    code: Annotated[
+        str, typer.Option(envvar="AIB_TRAINING_CODE", help="hash that is expected; refuse another")
+    ] = "",
 ) -> None:
     """Train one run; go on from its checkpoint if there is one."""
     from aib.provenance import TRAINING, code_hash

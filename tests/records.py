@@ -8,6 +8,7 @@ from scipy.special import entr
 
 from aib import files
 from aib.params import Parameters
+from aib.params.studies import Ablation, Contrast
 from aib.spec.run import RunSpec
 from aib.studies.plan import Plan, plan
 
@@ -160,8 +161,23 @@ def made_up_maps(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
 
 
 def quick_plan(parameters: Parameters) -> Plan:
-    """Study quick with seeds from 0, whatever it declares now."""
+    """A study called quick with two ablations and seeds from 0, whatever params/ declares now."""
     study = parameters.studies["quick"]
-    changes = {"seeds": tuple(range(6))}
+    pairs = [("vgg-aib", "vgg"), ("vgg-aib-qt", "vgg"), ("vgg-aib", "vgg-dvib")]
+    pairs += [("vgg-aib-qt", "vgg-aib")]
+    ablations = {
+        "anchors": Ablation(arm="vgg-aib-qt", parameter="model.anchors", values=(2, 5, 20)),
+        "beta": Ablation(arm="vgg-aib", parameter="objective.beta", values=(0.0, 0.01, 0.1)),
+    }
+    changes = {
+        "seeds": tuple(range(6)),
+        "margin": 1.0,
+        "correction": "holm",
+        "tuned_in": None,
+        "factorial": None,
+        "arms": {name: study.arms[name] for name in ERROR if name != "vgg-att"},
+        "contrasts": tuple(Contrast(treatment=a, control=b) for a, b in pairs),
+        "ablations": ablations,
+    }
     studies = parameters.studies | {"quick": study.model_copy(update=changes)}
     return plan(parameters.model_copy(update={"studies": studies}), "quick")

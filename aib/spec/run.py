@@ -54,7 +54,7 @@ class Training(Strict):
     compile: bool
     weight_average: WeightAverage | None
     second_forward: Positive | None
-    outcome: Outcome
+    outcome: Outcome = Outcome()
 
 
 class RunSpec(Strict):

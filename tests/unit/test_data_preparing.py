@@ -1,10 +1,10 @@
 """The manifest, splits, order and files of prepared data."""
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +159,7 @@ def test_order_of_equal_images_with_other_masks(tmp_path):
 def test_arrays_larger_than_a_block(tmp_path, monkeypatch):
     whole = folders(tmp_path / "one")
     monkeypatch.setattr("aib.data.spool.BLOCK_BYTES", 1000)  # five images
-    monkeypatch.setattr("aib.data.prepared.CHUNK_BYTES", 777)
+    monkeypatch.setattr("aib.data.verifying.CHUNK_BYTES", 777)
     parts = folders(tmp_path / "two")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert parts.manifest == whole.manifest
@@ -278,13 +278,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
 
 def test_one_process_at_a_time(tmp_path):
     partial = put(tmp_path / ".out.partial", {"train.images": b"half"})
-    descriptor = os.open(partial, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # the weakest lock there is
+    holding = "import sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); input(sys.argv[2])"
+    command = [sys.executable, "-uc", holding, str(partial / "lock"), "held\n"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as holder:
+        assert holder.stdout.readline() == b"held\n"
         with pytest.raises(AibError, match="another process is preparing it"):
             folders(tmp_path / "out")
-    finally:
-        os.close(descriptor)
+        holder.communicate(b"\n")
     assert (partial / "train.images").read_bytes() == b"half"
 
 

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
 from aib.errors import AibError
-from aib.evaluation.accuracy import class_log_probabilities, score
+from aib.evaluation.accuracy import class_log_probabilities, label_entropy, score
 from aib.evaluation.localisation import centred_gaussian, figures, upsample
 
 
@@ -30,7 +30,8 @@ def test_figures_of_a_split_by_hand():
     found = score(log_probabilities, torch.tensor(3.0), torch.tensor([0, 1, 1, 0]))
     assert found.accuracy == 0.75  # the tie goes to the first class
     assert found.cross_entropy == pytest.approx((1 + math.log2(4 / 3) + 1 + 0) / 4, rel=1e-5)
-    assert found.relevance == pytest.approx(1 - found.cross_entropy)  # H(Y) is one bit
+    assert label_entropy(torch.tensor([0, 1, 1, 0])) == 1.0
+    assert label_entropy(torch.tensor([2, 2])) == 0.0
     assert found.rate == 3.0
 
 

@@ -13,7 +13,7 @@ from aib.errors import AibError
 from aib.models import AnchorQuantiser, IBSpatialAttention, Prediction, build, gaussian_kl
 from aib.models.attention import gaussian_sample
 from aib.models.initialise import initialise
-from aib.objective import losses, rate
+from aib.objective import losses, rate, warmed_beta
 from aib.params import load
 from aib.spec.models import AttentionModel, Block, VGGNetwork
 from aib.spec.parts import Objective
@@ -175,6 +175,60 @@ def test_pytorch_initialisation_is_pytorchs_own_distribution():
     assert layer.bias.std().item() == pytest.approx(reference[1], rel=0.1)
 
 
-def test_attention_without_a_bottleneck_is_refused():
-    with pytest.raises(ValueError, match="bottleneck"):
-        AttentionModel(family="vgg", attention="continuous")
+@pytest.mark.parametrize("attention", ["continuous", "quantised"])
+def test_attention_without_a_bottleneck_modulates_and_has_its_losses(attention):
+    anchors = 5 if attention == "quantised" else None
+    model = AttentionModel(family="vgg", attention=attention, anchors=anchors)
+    network = build(model, SMALL, 10, 32)
+    images, labels = torch.rand(4, 3, 32, 32), torch.arange(4)
+    result = losses(network(images), labels, objective())
+    assert result.rate == result.penalty == 0
+    assert (result.codebook > 0) == (anchors is not None)
+    result.total.backward()
+    assert network.attention.scores.weight.grad.norm() > 0
+
+
+def test_a_deterministic_bottleneck_is_the_variational_one_without_noise():
+    def network(bottleneck):
+        torch.manual_seed(0)
+        model = AttentionModel(family="vgg", attention="continuous", bottleneck=bottleneck)
+        return build(model, SMALL, 10, 32).eval()
+
+    deterministic, variational = network("deterministic"), network("variational")
+    assert deterministic.state_dict().keys() == variational.state_dict().keys()
+    images = torch.rand(2, 3, 32, 32)
+    found, means = deterministic(images, 0), variational(images, 0)
+    assert torch.equal(found.logits, means.logits)
+    assert found.latent_std is None
+    result = losses(found, torch.arange(2), objective())
+    assert result.rate == result.penalty == 0
+
+
+def test_multiplicative_modulation_is_without_the_features_themselves():
+    attention = IBSpatialAttention(3, modulation="multiplicative")
+    features = torch.rand(2, 3, 5, 5)
+    modulated, found = attention(features, 0)
+    assert torch.equal(modulated, features * found.mean)
+
+
+def test_a_deviation_that_underflowed_has_a_finite_kl_and_no_gradient_of_nan():
+    raw = torch.tensor([[-200.0, 1.0]], requires_grad=True)
+    std = torch.nn.functional.softplus(raw - 5)
+    assert std[0, 0] == 0
+    kl = gaussian_kl(torch.zeros(1, 2), std)
+    kl.backward()
+    assert torch.isfinite(kl)
+    assert torch.isfinite(raw.grad).all()
+
+
+def test_beta_rises_linearly_to_its_value():
+    warmed = objective(beta=0.5, beta_warmup_epochs=4)
+    assert [warmed_beta(warmed, epoch) for epoch in (0, 1, 3, 4, 9)] == [
+        *(0, 0.125, 0.375, 0.5, 0.5)
+    ]
+    prediction = build(AttentionModel(family="vgg", bottleneck="variational"), SMALL, 10, 32)(
+        torch.rand(2, 3, 32, 32)
+    )
+    none, whole = (losses(prediction, torch.arange(2), warmed, b) for b in (0.0, 0.5))
+    expected = none.total + 0.5 * warmed.kl_factor * whole.penalty
+    assert torch.allclose(whole.total, expected)

@@ -9,7 +9,7 @@ from torch import nn
 from aib.models import build
 from aib.objective import losses
 from aib.params import load
-from aib.training.optimiser import make_optimiser
+from aib.training.optimiser import clip_gradients, make_optimiser, set_learning_rate
 
 PARAMETERS = load(Path(__file__).parents[2])
 NETWORK = PARAMETERS.scales["quick"].networks.vgg
@@ -26,6 +26,11 @@ def differentiate(network: torch.nn.Module, seed: int) -> None:
     torch.manual_seed(seed)
     images, labels = torch.rand(8, 3, 32, 32).double(), torch.arange(8)
     losses(network(images), labels, PROTOCOL.objective).total.backward()
+
+
+def step(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    set_learning_rate(optimiser, rate)
+    optimiser.step()
 
 
 def torch_sgd(parameters, groups):
@@ -63,11 +68,11 @@ def test_equal_to_torch_optim(protocol, changes, make, ratio, decay, wrap):
         },
     ]
     oracle = make(parameters, groups)
-    for step, rate in enumerate([0.1, 0.05, 0.2]):
+    for number, rate in enumerate([0.1, 0.05, 0.2]):
         for network in (ours, theirs):
             network.zero_grad()
-            differentiate(network, step)
-        optimiser.step(rate)
+            differentiate(network, number)
+        step(optimiser, rate)
         for group in oracle.param_groups:
             group["lr"] = rate * group["share"]
         oracle.step()
@@ -81,7 +86,7 @@ def test_the_anchors_move_only_when_they_may(ratio, moves):
     parameters = PROTOCOL.optimiser.model_copy(update={"anchor_lr_ratio": ratio})
     before = network.attention.quantiser.anchors.detach().clone()
     differentiate(network, 0)
-    make_optimiser(network, parameters).step(0.1)
+    step(make_optimiser(network, parameters), 0.1)
     assert torch.equal(before, network.attention.quantiser.anchors) != moves
 
 
@@ -92,7 +97,7 @@ def test_weight_decay_pulls_unused_anchors_to_zero_only_where_it_is_on():
         parameters = PROTOCOL.optimiser.model_copy(update=changes)
         anchors = network.attention.quantiser.anchors
         anchors.grad = torch.zeros_like(anchors)  # as for anchors that no score is near (#19)
-        make_optimiser(network, parameters).step(0.5)
+        step(make_optimiser(network, parameters), 0.5)
         expected = torch.linspace(0, 1, len(anchors)).double() * (1 - 0.1 * 0.5 * decays)
         assert torch.allclose(anchors, expected)
 
@@ -104,12 +109,26 @@ def test_a_restored_state_goes_on_exactly(protocol):
     optimisers = [make_optimiser(network, rates) for network in (straight, resumed)]
     for optimiser, network in zip(optimisers, (straight, resumed), strict=True):
         differentiate(network, 0)
-        optimiser.step(0.1)
+        step(optimiser, 0.1)
         optimiser.zero_grad()
     again = make_optimiser(resumed, rates)
     again.load_state_dict(optimisers[1].state_dict())
     for optimiser, network in ((optimisers[0], straight), (again, resumed)):
         differentiate(network, 1)
-        optimiser.step(0.1)
+        step(optimiser, 0.1)
     for mine, other in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(mine, other)
+
+
+def test_gradients_are_clipped_by_the_norm_of_all_together():
+    network = model()
+    optimiser = make_optimiser(network, PROTOCOL.optimiser)
+    differentiate(network, 0)
+    before = [p.grad.clone() for p in network.parameters()]
+    norm = torch.stack([g.norm() for g in before]).norm()
+    clip_gradients(optimiser, norm.item() * 2)
+    for gradient, parameter in zip(before, network.parameters(), strict=True):
+        assert torch.equal(gradient, parameter.grad)
+    clip_gradients(optimiser, norm.item() / 4)
+    for gradient, parameter in zip(before, network.parameters(), strict=True):
+        assert torch.allclose(gradient / 4, parameter.grad, rtol=1e-4)

@@ -1,5 +1,7 @@
 """A mistake in params/ is one line with file, key, what was found and the nearest valid name."""
 
+import collections
+import json
 import re
 import shutil
 from pathlib import Path
@@ -41,23 +43,85 @@ MISTAKES = [
     ("studies/quick.yaml", "scale: quick", "scale: quik", ["no scale 'quik'", "nearest: 'quick'"]),
     ("studies/quick.yaml", "[cluttered-digits]", "[cifar]", ["no dataset 'cifar'", "cifar10"]),
     ("studies/quick.yaml", "protocol: stated-short", "protocol: statd", ["protocol", "'stated'"]),
-    ("studies/quick.yaml", "seeds: [2, 3, 4,", "seeds: [2, 3, 3,", ["'seeds' names seed 3 twice"]),
+    ("studies/quick.yaml", "seeds: [2, 3, 4,", "seeds: [2, 3, 3,", ["'seeds' names 3 twice"]),
     ("studies/quick.yaml", "seeds: [2, 3, 4,", "seeds: [2, one, 4,", ["seeds.1", '"one"']),
     ("studies/quick.yaml", "control: vgg }", "control: vg }", ["no arm 'vg'", "nearest: 'vgg'"]),
-    ("studies/quick.yaml", "model.anchors", "model.anchor", ["'anchor'", "nearest: 'anchors'"]),
-    ("studies/quick.yaml", "[2, 5, 20]", "[1, 5, 20]", ["model.anchors", "found 1"]),
-    ("studies/quick.yaml", "margin: 1.0", "margin: 1.0\nmargin: 2.0", ["'margin' stands twice"]),
-    ("studies/quick.yaml", "margin: 1.0", "margin: [1.0", ["quick.yaml:", "not YAML"]),
     (
-        "studies/quick.yaml",
+        "studies/quick-ablations.yaml",
+        "model.anchors",
+        "model.anchor",
+        ["'anchor'", "nearest: 'anchors'"],
+    ),
+    ("studies/quick-ablations.yaml", "[2, 5,", "[1, 5,", ["model: anchors", "found 1"]),
+    ("studies/quick.yaml", "margin: 0.75", "margin: 1.0\nmargin: 2.0", ["'margin' stands twice"]),
+    ("studies/quick.yaml", "margin: 0.75", "margin: [1.0", ["quick.yaml:", "not YAML"]),
+    (
+        "studies/quick-ablations.yaml",
         "parameter: objective.beta",
         "parameter: seed",
         ["cannot be overridden"],
     ),
-    ("studies/quick.yaml", "margin: 1.0", "margin: .inf", ["margin", "finite"]),
-    ("studies/quick.yaml", "[2, 5, 20]", "[2, 5, 5]", ["a value stands twice"]),
+    ("studies/quick.yaml", "margin: 0.75", "margin: .inf", ["margin", "finite"]),
+    ("studies/quick-ablations.yaml", "[2, 5, 20", "[2, 5, 5", ["a value stands twice"]),
+    ("studies/quick.yaml", "seeds: [2,", "seeds: [010,", ["010 is a number in base 8"]),
+    ("studies/quick.yaml", "margin: 0.75", "margin: 1:30", ["1:30 is a number in base 60"]),
+    ("studies/quick.yaml", "margin: 0.75", "margin: 1:30.5", ["1:30.5 is a number in base 60"]),
+    ("studies/quick.yaml", "seeds: [2,", f"seeds: [{2**63},", ["seeds.0", "less than"]),
+    (
+        "studies/quick.yaml",
+        "  vgg-aib: {",
+        "  twin: { model: vgg }\n  vgg-aib: {",
+        ["arms.twin: is the same run as arm 'vgg'"],
+    ),
+    (
+        "studies/quick.yaml",
+        "contrasts:",
+        "contrasts:\n  - { treatment: vgg, control: vgg-aib }\n#",
+        ["compares 'vgg' and 'vgg-aib' twice"],
+    ),
+    (
+        "studies/quick.yaml",
+        "contrasts:",
+        "contrasts:\n  - { treatment: vgg, control: vgg }\n#",
+        ["'vgg' against itself"],
+    ),
+    ("studies/quick.yaml", "both: vgg-aib ", "both: vgg ", ["'factorial' names vgg twice"]),
+    ("studies/quick.yaml", "both: vgg-aib ", "both: vgg-ai ", ["no arm 'vgg-ai'"]),
+    (
+        "studies/quick.yaml",
+        "{ model: vgg-att }",
+        "{ model: vgg-att, overrides: { objective.beta: 0.1 } }",
+        ["objective.beta", "'vgg-att' has no use for it"],
+    ),
+    (
+        "studies/quick.yaml",
+        "{ model: vgg-att }",
+        "{ model: vgg-att, overrides: { training.train_subset: 100000 } }",
+        ["training.train_subset is 100,000", "images to train on"],
+    ),
+    (
+        "studies/quick.yaml",
+        "{ model: vgg-att }",
+        "{ model: vgg-att, overrides: { training.batch_size: 100000 } }",
+        ["training.batch_size is 100,000"],
+    ),
+    (
+        "studies/quick.yaml",
+        "{ model: vgg-att }",
+        "{ model: vgg-att, overrides: { augmentation.crop_padding: 40 } }",
+        ["augmentation.crop_padding is 40"],
+    ),
+    ("studies/quick.yaml", "tuned_in: quick-", "tuned_in: quik-", ["nearest: 'quick-tuning'"]),
+    ("studies/quick.yaml", "tuned_in: quick-tuning", "tuned_in: quick", ["no 'tuning'"]),
+    ("studies/quick-tuning.yaml", "runs_per_arm: 12", "runs_per_arm: 13", ["has 3 settings"]),
+    (
+        "studies/paper-cub.yaml",
+        "seed: 1000",
+        "seed: 1",
+        ["pilot.seed 1 is one of the study's own 'seeds'"],
+    ),
     ("protocols.yaml", "released-vgg:\n", "broken: 1\nreleased-vgg:\n", ["must map names"]),
-    ("models.yaml", "quantised", "quantized", ["vgg-aib-qt.attention", "nearest: 'quantised'"]),
+    ("models.yaml", "quantised", "quantized", ["vgg-att-qt.attention", "nearest: 'quantised'"]),
     ("models.yaml", "  anchors: 20\n", "", ["'anchors' is needed"]),
     ("datasets.yaml", "kind: clutter", "kind: cluter", ["no kind 'cluter'", "nearest: 'clutter'"]),
     (
@@ -94,10 +158,10 @@ MISTAKES = [
         "initialisation: released-cub",
         ["released-cub", "nearest: 'released-cub-wrn'"],
     ),
-    ("studies/quick.yaml", "objective.beta", "model.family", ["cannot be overridden"]),
-    ("studies/quick.yaml", "objective.beta", "precision", ["'training.precision'"]),
+    ("studies/quick-ablations.yaml", "objective.beta", "model.family", ["cannot be overridden"]),
+    ("studies/quick-ablations.yaml", "objective.beta", "precision", ["'training.precision'"]),
     ("studies/quick.yaml", "{ model: vgg-dvib }", "{ model: vgg-att3 }", ["'levels' is 3"]),
-    ("scales.yaml", "epochs: 12", "epochs: 0", ["quick.epochs", "found 0"]),
+    ("scales.yaml", "epochs: 24", "epochs: 0", ["quick.epochs", "found 0"]),
     ("scales.yaml", "attention_after: 2", "attention_after: 9", ["there are 3 blocks"]),
 ]
 
@@ -124,6 +188,29 @@ def test_a_wrong_study_name_gets_the_nearest(folder):
         plan(params.load(folder), "quikc")
 
 
+def test_a_studys_values_are_those_that_its_tuning_found(folder):
+    best = {"cluttered-digits": {"vgg-aib": {"values": {"optimiser.learning_rate": 0.5}}}}
+    (folder / "reports/quick-tuning").mkdir(parents=True)
+    (folder / "reports/quick-tuning/winners.json").write_text(json.dumps(best))
+    with pytest.raises(ParameterError, match=r"vgg-aib: optimiser\.learning_rate is .*found 0\.5"):
+        plan(params.load(folder), "quick")
+
+
+def test_every_arm_of_a_tuning_study_has_as_many_runs():
+    made = plan(params.load(ROOT), "quick-tuning")
+    counts = collections.Counter(cell.tuned for cell in made.cells for _ in cell.runs)
+    assert set(counts.values()) == {12}
+    assert {run.evaluation.split for run in made.runs} == {"validation"}
+
+
+def test_switches_at_their_default_are_no_part_of_the_key():
+    spec = plan(params.load(ROOT), "quick").cell("cluttered-digits", "vgg").runs[0]
+    content = spec.model_dump(mode="json")
+    assert content["evaluation"].pop("draws") == 1
+    assert content["training"].pop("outcome")
+    assert RunSpec.model_validate_json(json.dumps(content)).key == spec.key
+
+
 def test_schemas_are_those_of_the_models(folder):
     committed = {path.name: path.read_text() for path in (ROOT / "params/schema").glob("*.json")}
     generated = {path.name: path.read_text() for path in params.write_schemas(folder)}
@@ -131,12 +218,12 @@ def test_schemas_are_those_of_the_models(folder):
 
 
 CHANGES = {
-    "model.bottleneck": "variational",
+    "model.modulation": "multiplicative",
     "network.latent": 5,
     "objective.beta": 0.5,
     "optimiser.momentum": 0.5,
     "schedule.warmup_epochs": 0,
-    "training.epochs": 3,
+    "training.epochs": 9,
     "augmentation.crop_padding": 0,
     "normalisation": {"mean": [0, 0, 0], "std": [1, 1, 1]},
     "initialisation": "released-vgg",
@@ -147,7 +234,7 @@ CHANGES = {
 
 def test_key_ignores_seed_and_names_and_nothing_else():
     parameters = params.load(ROOT)
-    spec = plan(parameters, "quick").runs[0]
+    spec = plan(parameters, "quick").cell("cluttered-digits", "vgg-aib").runs[0]
     names = spec.names.model_copy(update={"protocol": "another"})
     assert spec.model_copy(update={"seed": 99, "names": names}).key == spec.key
     assert {key.split(".")[0] for key in CHANGES} == set(RunSpec.model_fields) - {

@@ -61,6 +61,48 @@ def test_phases_do_not_import_what_they_must_not():
 
 
 @pytest.mark.parametrize(
+    "place",
+    [
+        "params/studies.py",
+        "params/datasets.py",
+        "params/protocols.py",
+        "studies/plan.py",
+        "studies/resolve.py",
+        "evaluation/localisation.py",
+        "statistics/verdicts.py",
+        "reporting/figures.py",
+        "cli.py",
+        "launch.py",
+        "provenance.py",
+        "record.py",
+        "gpus.py",
+        "data/clutter.py",
+        "data/verifying.py",
+    ],
+)
+def test_what_cannot_change_a_number_is_not_trainings_code(package, place):
+    """A new field of studies, an evaluation, a statistic, a figure, a command retrain nothing."""
+    training, _ = hashes(package)
+    path = package / "aib" / place
+    path.write_text(path.read_text() + "\nANOTHER = 1\n")
+    assert hashes(package)[0] == training
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("spec/run.py", "spec/parts.py", "spec/models.py", "objective.py", "models/attention.py"),
+        *("data/loader.py", "data/augment.py", "evaluation/accuracy.py", "training/run.py"),
+    ],
+)
+def test_what_can_change_a_number_is(package, place):
+    training, _ = hashes(package)
+    path = package / "aib" / place
+    path.write_text(path.read_text() + "\nANOTHER = 1\n")
+    assert hashes(package)[0] != training
+
+
+@pytest.mark.parametrize(
     ("module", "absent"),
     [
         ("aib.training.run", ["mlflow", "pandas", "seaborn", "snakemake", "sklearn", "matplotlib"]),

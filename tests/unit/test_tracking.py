@@ -83,10 +83,10 @@ def change_result(folder: Path, **changes) -> None:
 def test_a_run_a_record_in_an_experiment_a_study(imported, quick):
     path, said = imported
     assert said == (
-        f"{path}: experiment quick, 36 runs (36 new, 0 replaced, 0 removed, 0 unchanged)"
+        f"{path}: experiment quick, 48 runs (48 new, 0 replaced, 0 removed, 0 unchanged)"
     )
     runs = runs_of(path)
-    assert len(runs) == len(quick.runs) == 36
+    assert len(runs) == len(quick.runs) == 48
     assert {"vgg seed 0", "vgg-aib-qt [anchors=5] seed 2", "vgg-aib [beta=0] seed 1"} < set(runs)
     experiment = client_of(path).get_experiment_by_name("quick")
     note = experiment.tags["mlflow.note.content"]
@@ -147,7 +147,7 @@ def test_metrics_are_the_history_by_epoch_and_the_final_figures(imported, quick,
     test = result["evaluation"]["mean"]["test"]
     assert metrics["final/test_accuracy"] == test["accuracy"]
     assert metrics["final/test_rate"] == test["rate"]
-    assert metrics["final/test_relevance"] == test["relevance"]
+    assert metrics["information/relevance"] == result["information"]["relevance"]
     assert metrics["samples/4_test_accuracy"] == result["evaluation"]["4"]["test"]["accuracy"]
     for choice in ("last", "best_validation", "best_test"):
         expected = result["figures"][choice]["test_accuracy"]
@@ -202,7 +202,7 @@ def test_no_file_is_written_beside_the_database(imported):
 
 def test_importing_again_writes_nothing(database, quick, tree):
     before = database.read_bytes()
-    assert "(0 new, 0 replaced, 0 removed, 36 unchanged)" in import_study(quick, tree, REPORTS)
+    assert "(0 new, 0 replaced, 0 removed, 48 unchanged)" in import_study(quick, tree, REPORTS)
     assert database.read_bytes() == before
 
 
@@ -213,9 +213,9 @@ def test_what_changed_is_replaced(database, quick, copied):
     (scored / files.LOCALISATION).unlink()  # no part of result.json
     before = runs_of(database)
     said = import_study(quick, copied, REPORTS)
-    assert "36 runs (0 new, 2 replaced, 0 removed, 34 unchanged)" in said
+    assert "48 runs (0 new, 2 replaced, 0 removed, 46 unchanged)" in said
     after = runs_of(database)
-    assert len(after) == 36
+    assert len(after) == 48
     assert after["vgg seed 0"].info.run_id != before["vgg seed 0"].info.run_id
     assert after["vgg seed 0"].data.tags["aib.code_hash"] == "0ther0000000"
     assert "localisation/auroc" not in after["vgg-aib seed 0"].data.metrics
@@ -227,16 +227,16 @@ def test_half_an_import_is_done_again(database, quick, tree):
     client, run = client_of(database), runs_of(database)["vgg seed 0"]
     client.delete_tag(run.info.run_id, tracking.CONTENT)
     said = import_study(quick, tree, REPORTS)
-    assert "36 runs (0 new, 1 replaced, 0 removed, 35 unchanged)" in said
+    assert "48 runs (0 new, 1 replaced, 0 removed, 47 unchanged)" in said
 
 
 def test_what_the_plan_no_longer_asks_for_is_removed(database, quick, tree):
     fewer = replace(quick, cells=tuple(cell for cell in quick.cells if cell.ablation is None))
     said = import_study(fewer, tree, REPORTS)
     # The arms that an ablation shared have one name fewer.
-    assert "24 runs (0 new, 6 replaced, 12 removed, 18 unchanged)" in said
+    assert "24 runs (0 new, 12 replaced, 24 removed, 12 unchanged)" in said
     assert not [name for name in runs_of(database) if "[" in name]
-    assert "36 runs (12 new, 6 replaced, 0 removed, 18 unchanged)" in import_study(
+    assert "48 runs (24 new, 12 replaced, 0 removed, 12 unchanged)" in import_study(
         quick, tree, REPORTS
     )
 
@@ -244,7 +244,7 @@ def test_what_the_plan_no_longer_asks_for_is_removed(database, quick, tree):
 def test_a_planned_run_stays_though_its_record_is_elsewhere(database, quick, copied):
     shutil.rmtree(copied / "runs" / quick.runs[0].folder)
     said = import_study(quick, copied, REPORTS)
-    assert "36 runs (0 new, 0 replaced, 0 removed, 36 unchanged)" in said
+    assert "48 runs (0 new, 0 replaced, 0 removed, 48 unchanged)" in said
     assert "vgg seed 0" in runs_of(database)
 
 
@@ -253,8 +253,8 @@ def test_foreign_runs_stay_and_a_deleted_experiment_comes_back(database, quick, 
     experiment = client.get_experiment_by_name("quick").experiment_id
     client.create_run(experiment, run_name="by hand")
     client.delete_experiment(experiment)
-    assert "36 runs" in import_study(quick, tree, REPORTS)
-    assert len(runs_of(database)) == 37
+    assert "48 runs" in import_study(quick, tree, REPORTS)
+    assert len(runs_of(database)) == 49
 
 
 def test_the_command_restores_a_deleted_database(tmp_path):
@@ -316,7 +316,7 @@ def test_what_is_no_database_of_mlflow_is_left_alone(quick, tree, tmp_path, monk
 
 def test_no_record_at_all_is_refused_before_any_database_is_made(quick, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    with pytest.raises(AibError, match="36 of the 36 runs"):
+    with pytest.raises(AibError, match="48 of the 48 runs"):
         import_study(quick, tmp_path, REPORTS)
     assert not (tmp_path / "mlflow.db").exists()
 

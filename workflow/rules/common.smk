@@ -9,6 +9,8 @@ from aib.params import WorkflowConfig, check, load
 from aib.provenance import LOCALISATION, PREPARING, REPORT, TRAINING, code_hash
 from aib.record import adopted_hashes, recorded_code
 from aib.reporting import template_files
+from aib.studies.gates import check_gates
+from aib.studies.pilot import pilot_plan
 from aib.studies.plan import declared, plan_all
 from aib.studies.specs import write_specs
 
@@ -23,11 +25,14 @@ except AibError as error:
 STUDY = CONFIG.study
 TRAINING_CODE = code_hash(TRAINING)
 PLAN = PLANS[STUDY]
-write_specs([PLAN], Path("results"))
-# Not params of a rule: where a run is trained must not make it another run.
+PILOT = pilot_plan(PARAMETERS, STUDY) if PLAN.study.pilot else None
+write_specs([PLAN, PILOT] if PILOT else [PLAN], Path("results"))
+# Not params of a rule: where a run is trained must not make it another run, nor adopted code.
 DEVICE = CONFIG.device or os.environ.get("AIB_DEVICE", "auto")
 os.environ.update(
-    AIB_DEVICE=DEVICE, AIB_TRAININGS_PER_GPU=str(CONFIG.trainings_per_gpu)
+    AIB_DEVICE=DEVICE,
+    AIB_TRAININGS_PER_GPU=str(CONFIG.trainings_per_gpu),
+    AIB_TRAINING_CODE=TRAINING_CODE,
 )
 TEMPLATES = sorted(str(path) for path in template_files())
 
@@ -68,8 +73,21 @@ def files_of(wildcards):
     return [f"{folder}/{download.file}" for download in dataset.downloads]
 
 
+def all_runs(wildcards):
+    """Every run of the study, and its maps against the masks; refused before its stages."""
+    try:
+        check_gates(PARAMETERS, PLAN, Path("reports"))
+    except AibError as error:
+        sys.exit(f"error: {error}")
+    maps = run_files("localisation.json", filter(shows_maps, PLAN.runs))
+    return run_files("result.json") + maps
+
+
 PRETRAINED = {
-    str(r.folder): r for p in PLANS.values() for r in p.runs if r.model.pretrained
+    str(r.folder): r
+    for plan in [*PLANS.values(), *([PILOT] if PILOT else [])]
+    for r in plan.runs
+    if r.model.pretrained
 }
 
 

@@ -19,5 +19,4 @@ rule localise:
 
 rule runs:
     input:
-        run_files("result.json"),
-        run_files("localisation.json", filter(shows_maps, PLAN.runs)),
+        all_runs,

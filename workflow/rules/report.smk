@@ -6,7 +6,7 @@ rule report:
         f"params/studies/{STUDY}.yaml",
         "params/published.yaml",
         TEMPLATES,
-        rules.runs.input,
+        all_runs,
     output:
         f"reports/{STUDY}/index.html",
         f"reports/{STUDY}/summary.json",

@@ -3,7 +3,7 @@
 
 rule track:
     input:
-        rules.runs.input,
+        all_runs,
     output:
         touch(f"results/tracking/{STUDY}.done"),
     log:

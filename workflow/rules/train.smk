@@ -22,4 +22,4 @@ rule train:
     message:
         "training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} ({wildcards.key})"
     shell:
-        "aib train {params.run} --code {TRAINING_CODE} > {log} 2>&1"
+        "aib train {params.run} > {log} 2>&1"
