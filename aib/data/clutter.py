@@ -12,6 +12,7 @@ the bytes are the same on every processor and with every version of numpy.
 """
 
 from collections.abc import Iterator
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +24,12 @@ HEIGHT, WIDTH = GLYPH = 8, 6  # of a source digit, without the blank columns at 
 QUARTERS = 4  # of a glyph: upper left, upper right, lower left, lower right
 DIGIT_LEVELS = 16  # its largest value
 TRIES = 16  # random places, and random sources of a quarter, of which the best is taken
-TEXTURE_CELLS = 5  # knots of the background texture, along each side
+TEXTURE_CELLS = int(os.environ.get("CELLS", 5))
+MIX = os.environ.get("MIX")  # knots of the background texture, along each side
 BACKGROUND_LEVELS = (70, 110)
 NOISE = 8  # amplitude of the noise of single pixels
-TINT = 48  # how far a colour channel strays from the common brightness
+TINT = int(os.environ.get("TINT", 48))
+GRID = int(os.environ.get("GRID", 1))  # how far a colour channel strays from the common brightness
 ONE = 64  # unit of the fixed-point interpolation weights
 SPLIT_SHARES = {"train": 70, "validation": 10, "test": 20}  # per cent of the source digits
 
@@ -106,17 +109,18 @@ def _split_source(labels: np.ndarray, random) -> dict[str, np.ndarray]:
 def _make_split(dataset: ClutterDataset, count: int, glyphs, labels, pool, random) -> ClutterSplit:
     size = dataset.image_size
     digits = _balanced_choice(count, labels, pool, random)
-    fragments = np.empty((count, dataset.distractors, QUARTERS), np.int64)
+    fragments = pool[_draw(random, 0, len(pool) - 1, (count, dataset.distractors))]
     extents, corners = _places(dataset, count, random)
     level = _draw(random, *BACKGROUND_LEVELS, (count, 3, 1, 1))
     background = level + _texture(count, size, dataset.texture, random)
     canvas, fragment_masks = background, np.zeros((count, size, size), np.uint8)
+    present = np.arange(dataset.distractors) < _draw(random, 0, dataset.distractors, (count, 1)) if MIX else np.ones((count, dataset.distractors), bool)
     for number in range(dataset.distractors):
-        fragments[:, number] = _quarter_sources(glyphs, pool, count, random)
-        pieces = _shuffled(glyphs, fragments[:, number])
-        ink = _ink(pieces, extents[:, number], corners[:, number], size)
-        canvas = _paint(canvas, ink, background + _lights(dataset.contrast, count, random))
-        fragment_masks |= _mask(ink)
+        pieces = _shuffled(glyphs[fragments[:, number]], random)
+        if os.environ.get("BLUR"): pieces = _blur(glyphs[fragments[:, number]])
+        ink = _ink(pieces, extents[:, number], corners[:, number], size) * present[:, number, None, None]
+        canvas = _paint(canvas, ink, background + _lights(dataset.contrast, count, random, -1))
+        fragment_masks |= _mask(ink) * present[:, number, None, None]
     ink = _ink(glyphs[digits], extents[:, -1], corners[:, -1], size)  # last, so it is whole
     canvas = _paint(canvas, ink, background + _lights(dataset.contrast, count, random))
     images = np.clip(canvas, 0, 255).astype(np.uint8)
@@ -160,7 +164,7 @@ def _places(dataset: ClutterDataset, count: int, random) -> tuple[np.ndarray, np
         extent = extents[:, place, None]
         # Centres anywhere on the canvas, moved inwards where need be: else its edges stay empty.
         tried = _draw(random, 0, size, (count, TRIES, 2)) - extent // 2
-        tried = np.clip(tried, 0, size - extent)
+        tried = np.clip(tried, 0, size - extent) // GRID * GRID
         starts = np.maximum(tried[:, :, None], corners[:, None, :place])
         ends = np.minimum(
             (tried + extent)[:, :, None], (corners + extents)[:, None, :place]
@@ -172,28 +176,16 @@ def _places(dataset: ClutterDataset, count: int, random) -> tuple[np.ndarray, np
     return extents[images[:, None], turn], corners[images[:, None], turn]
 
 
-def _quarter_sources(glyphs: np.ndarray, pool: np.ndarray, count: int, random) -> np.ndarray:
-    """Choose for `count` fragments the source digits of their quarters, (count, QUARTERS).
-
-    Quarters of unlike digits taken at random would vary more in sum than those of one digit do.
-    So each of them has about as much ink as the same quarter of a digit drawn as a model.
-    """
-    ink = glyphs.reshape(-1, 2, HEIGHT // 2, 2, WIDTH // 2).sum(axis=(2, 4)).reshape(-1, QUARTERS)
-    models = pool[_draw(random, 0, len(pool) - 1, (count, 1))]
-    tried = pool[_draw(random, 0, len(pool) - 1, (TRIES, count, QUARTERS))]
-    quarters = np.arange(QUARTERS)
-    best = np.abs(ink[tried, quarters] - ink[models, quarters]).argmin(axis=0)
-    return np.take_along_axis(tried, best[None], axis=0)[0]
-
-
-def _shuffled(glyphs: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    """Put the quarters of sources (N, QUARTERS) together, the lower ones above the upper ones."""
-    pieces = np.empty((len(sources), *GLYPH), np.int32)
-    for quarter in range(QUARTERS):
-        row, column = quarter // 2 * HEIGHT // 2, quarter % 2 * WIDTH // 2
-        window = np.s_[:, row : row + HEIGHT // 2, column : column + WIDTH // 2]
-        pieces[window] = glyphs[sources[:, quarter]][window]
-    return np.roll(pieces, HEIGHT // 2, axis=1)
+def _shuffled(glyphs: np.ndarray, random) -> np.ndarray:
+    """Cut each glyph (N, 8, 6) into pieces and put these together in random order."""
+    h, w = map(int, os.environ.get("PIECE", "2,2").split(","))
+    rows, columns = HEIGHT // h, WIDTH // w
+    pieces = glyphs.reshape(-1, rows, h, columns, w).swapaxes(2, 3).reshape(len(glyphs), -1, h, w)
+    if os.environ.get("FIXED"): random = np.random.RandomState(5)
+    order = _draw(random, 0, 0x7FFFFFFE, pieces.shape[:2]).argsort(axis=1, kind="stable")
+    if os.environ.get("FIXED"): order[:] = order[0]
+    pieces = np.take_along_axis(pieces, order[..., None, None], axis=1)
+    return pieces.reshape(-1, rows, columns, h, w).swapaxes(2, 3).reshape(glyphs.shape)
 
 
 def _ink(glyphs: np.ndarray, extents: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
@@ -218,9 +210,10 @@ def _hat_weights(centres: np.ndarray, knots: int) -> np.ndarray:
     return np.maximum(ONE - distance, 0)
 
 
-def _lights(contrast: int, count: int, random) -> np.ndarray:
+def _lights(contrast: int, count: int, random, sign=1) -> np.ndarray:
     """Return how much brighter than the background each channel is, (count, 3, 1, 1)."""
-    return contrast + _draw(random, -TINT, TINT, (count, 3, 1, 1))
+    hue = np.array([1, 0, -1]).reshape(3, 1, 1) * sign * int(os.environ.get("HUE", 0))
+    return contrast + hue + _draw(random, -TINT, TINT, (count, 3, 1, 1))
 
 
 def _paint(canvas: np.ndarray, ink: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -240,3 +233,9 @@ def _mask(ink: np.ndarray) -> np.ndarray:
 def _draw(random, low: int, high: int, shape: tuple[int, ...]) -> np.ndarray:
     """Draw int32 integers from low to high, both included."""
     return random.randint(low, high + 1, shape, dtype=np.int32)
+
+
+def _blur(g):
+    p = np.pad(g, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    w = np.lib.stride_tricks.sliding_window_view(p, (3, 3), axis=(1, 2)).sum((3, 4)) // 9
+    return w.astype(np.int32)

@@ -159,7 +159,7 @@ def test_order_of_equal_images_with_other_masks(tmp_path):
 def test_arrays_larger_than_a_block(tmp_path, monkeypatch):
     whole = folders(tmp_path / "one")
     monkeypatch.setattr("aib.data.spool.BLOCK_BYTES", 1000)  # five images
-    monkeypatch.setattr("aib.data.prepared.CHUNK_BYTES", 777)
+    monkeypatch.setattr("aib.data.verifying.CHUNK_BYTES", 777)
     parts = folders(tmp_path / "two")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert parts.manifest == whole.manifest
