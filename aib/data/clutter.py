@@ -1,18 +1,17 @@
 """Cluttered digits: a real handwritten digit among shuffled ones, with the digit's mask.
 
 Each image holds one whole digit of the 1,797 that ship inside scikit-learn and several fragments
-over a textured background. A fragment is made as a digit is, but from the quarters of four digits
-with upper and lower quarters exchanged: it has the digit's strokes, sizes, ink and colours, and
-only its shape tells it from one. All lie at random places, as far apart as there is room, and any
-of them may be the digit; so neither the place nor the brightness of a thing shows that it is the
-one. The label is the digit, the mask is where it lies.
+over a sloping, noisy background. A fragment is such a digit too, cut into squares that are put together
+in another order: it has a digit's ink, sizes and colours, and only its shape tells it from one. All
+lie at random places, as far apart as there is room, and any of them may be the digit; so neither
+the place nor the brightness of a thing shows that it is the one. The label is the digit, the mask
+is where it lies.
 
 Every pixel comes from integer arithmetic and every draw from numpy's frozen `RandomState`, so
 the bytes are the same on every processor and with every version of numpy.
 """
 
 from collections.abc import Iterator
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,16 +19,15 @@ import numpy as np
 from aib.data.examples import Example
 from aib.params import ClutterDataset
 
-HEIGHT, WIDTH = GLYPH = 8, 6  # of a source digit, without the blank columns at its sides
-QUARTERS = 4  # of a glyph: upper left, upper right, lower left, lower right
+GLYPH = HEIGHT, WIDTH = 8, 6  # of a source digit, without the outermost columns, nearly blank
 DIGIT_LEVELS = 16  # its largest value
-TRIES = 16  # random places, and random sources of a quarter, of which the best is taken
-TEXTURE_CELLS = int(os.environ.get("CELLS", 5))
-MIX = os.environ.get("MIX")  # knots of the background texture, along each side
-BACKGROUND_LEVELS = (70, 110)
+PIECE = 2  # side of the squares that a fragment is cut into
+PIECE_ORDER = (5, 7, 11, 0, 2, 6, 9, 4, 10, 1, 8, 3)  # no two neighbours stay neighbours
+TRIES = 16  # random places, of which the freest is taken
+TEXTURE_KNOTS = 2  # of the background, along each side: it slopes from corner to corner
+BACKGROUND_LEVELS = (70, 90)
 NOISE = 8  # amplitude of the noise of single pixels
-TINT = int(os.environ.get("TINT", 48))
-GRID = int(os.environ.get("GRID", 1))  # how far a colour channel strays from the common brightness
+TINT = 24  # how far a colour channel strays from the common brightness
 ONE = 64  # unit of the fixed-point interpolation weights
 SPLIT_SHARES = {"train": 70, "validation": 10, "test": 20}  # per cent of the source digits
 
@@ -40,7 +38,7 @@ class ClutterSplit:
 
     Shapes: images (N, 3, S, S) uint8; labels (N,); masks (N, S, S) uint8 of 0 and 1, and
     fragment_masks alike, where fragments and not the digit lie; digits (N,) and fragments
-    (N, distractors, 4), of each quarter, int64 indices into `load_digits`.
+    (N, distractors), int64 indices into `load_digits`.
     """
 
     images: np.ndarray
@@ -59,8 +57,9 @@ def generate(dataset: ClutterDataset) -> dict[str, ClutterSplit]:
 
     Args:
         dataset: `image_size`, `train`, `validation`, `test` (images), `distractors` (fragments
-            an image), `digit_sizes` (height of digits and fragments in pixels), `contrast` (their
-            mean brightness above the background where they lie), `texture` (amplitude of the background) and `generator_seed` are read.
+            an image), `digit_sizes` (height of digits and fragments), `contrast` (their mean
+            brightness above the background where they lie), `texture` (amplitude of the
+            background's slopes) and `generator_seed` are read.
     """
     glyphs, labels = _source_digits()
     pools = _split_source(labels, np.random.RandomState(dataset.generator_seed))
@@ -114,13 +113,11 @@ def _make_split(dataset: ClutterDataset, count: int, glyphs, labels, pool, rando
     level = _draw(random, *BACKGROUND_LEVELS, (count, 3, 1, 1))
     background = level + _texture(count, size, dataset.texture, random)
     canvas, fragment_masks = background, np.zeros((count, size, size), np.uint8)
-    present = np.arange(dataset.distractors) < _draw(random, 0, dataset.distractors, (count, 1)) if MIX else np.ones((count, dataset.distractors), bool)
     for number in range(dataset.distractors):
-        pieces = _shuffled(glyphs[fragments[:, number]], random)
-        if os.environ.get("BLUR"): pieces = _blur(glyphs[fragments[:, number]])
-        ink = _ink(pieces, extents[:, number], corners[:, number], size) * present[:, number, None, None]
-        canvas = _paint(canvas, ink, background + _lights(dataset.contrast, count, random, -1))
-        fragment_masks |= _mask(ink) * present[:, number, None, None]
+        pieces = _shuffled(glyphs[fragments[:, number]])
+        ink = _ink(pieces, extents[:, number], corners[:, number], size)
+        canvas = _paint(canvas, ink, background + _lights(dataset.contrast, count, random))
+        fragment_masks |= _mask(ink)
     ink = _ink(glyphs[digits], extents[:, -1], corners[:, -1], size)  # last, so it is whole
     canvas = _paint(canvas, ink, background + _lights(dataset.contrast, count, random))
     images = np.clip(canvas, 0, 255).astype(np.uint8)
@@ -141,11 +138,11 @@ def _balanced_choice(count: int, labels, pool, random) -> np.ndarray:
 
 
 def _texture(count: int, size: int, amplitude: int, random) -> np.ndarray:
-    """Return a smooth coloured pattern within ±amplitude plus noise, (count, 3, size, size)."""
-    knots = _draw(random, -amplitude, amplitude, (count, 3, TEXTURE_CELLS, TEXTURE_CELLS))
+    """Return grey slopes within ±amplitude plus coloured noise, (count, 3, size, size)."""
+    knots = _draw(random, -amplitude, amplitude, (count, 1, TEXTURE_KNOTS, TEXTURE_KNOTS))
     # Pixel centres of the canvas spread over the grid from its first to its last knot.
-    centres = (2 * np.arange(size, dtype=np.int32) + 1) * (TEXTURE_CELLS - 1) * ONE // (2 * size)
-    weights = _hat_weights(centres, TEXTURE_CELLS)
+    centres = (2 * np.arange(size, dtype=np.int32) + 1) * (TEXTURE_KNOTS - 1) * ONE // (2 * size)
+    weights = _hat_weights(centres, TEXTURE_KNOTS)
     smooth = weights @ knots @ weights.T // (ONE * ONE)
     return smooth + _draw(random, -NOISE, NOISE, (count, 3, size, size))
 
@@ -164,11 +161,9 @@ def _places(dataset: ClutterDataset, count: int, random) -> tuple[np.ndarray, np
         extent = extents[:, place, None]
         # Centres anywhere on the canvas, moved inwards where need be: else its edges stay empty.
         tried = _draw(random, 0, size, (count, TRIES, 2)) - extent // 2
-        tried = np.clip(tried, 0, size - extent) // GRID * GRID
+        tried = np.clip(tried, 0, size - extent)
         starts = np.maximum(tried[:, :, None], corners[:, None, :place])
-        ends = np.minimum(
-            (tried + extent)[:, :, None], (corners + extents)[:, None, :place]
-        )
+        ends = np.minimum((tried + extent)[:, :, None], (corners + extents)[:, None, :place])
         overlap = np.maximum(ends - starts, 0).prod(axis=3).sum(axis=2)
         corners[:, place] = tried[images, overlap.argmin(axis=1)]
     # The first place is freer than the last: the digit gets any of them.
@@ -176,16 +171,12 @@ def _places(dataset: ClutterDataset, count: int, random) -> tuple[np.ndarray, np
     return extents[images[:, None], turn], corners[images[:, None], turn]
 
 
-def _shuffled(glyphs: np.ndarray, random) -> np.ndarray:
-    """Cut each glyph (N, 8, 6) into pieces and put these together in random order."""
-    h, w = map(int, os.environ.get("PIECE", "2,2").split(","))
-    rows, columns = HEIGHT // h, WIDTH // w
-    pieces = glyphs.reshape(-1, rows, h, columns, w).swapaxes(2, 3).reshape(len(glyphs), -1, h, w)
-    if os.environ.get("FIXED"): random = np.random.RandomState(5)
-    order = _draw(random, 0, 0x7FFFFFFE, pieces.shape[:2]).argsort(axis=1, kind="stable")
-    if os.environ.get("FIXED"): order[:] = order[0]
-    pieces = np.take_along_axis(pieces, order[..., None, None], axis=1)
-    return pieces.reshape(-1, rows, columns, h, w).swapaxes(2, 3).reshape(glyphs.shape)
+def _shuffled(glyphs: np.ndarray) -> np.ndarray:
+    """Put the pieces of each glyph (N, 8, 6) together in PIECE_ORDER."""
+    rows, columns = HEIGHT // PIECE, WIDTH // PIECE
+    grid = glyphs.reshape(-1, rows, PIECE, columns, PIECE).swapaxes(2, 3)
+    pieces = grid.reshape(-1, rows * columns, PIECE, PIECE)[:, PIECE_ORDER]
+    return pieces.reshape(grid.shape).swapaxes(2, 3).reshape(glyphs.shape)
 
 
 def _ink(glyphs: np.ndarray, extents: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
@@ -210,10 +201,9 @@ def _hat_weights(centres: np.ndarray, knots: int) -> np.ndarray:
     return np.maximum(ONE - distance, 0)
 
 
-def _lights(contrast: int, count: int, random, sign=1) -> np.ndarray:
+def _lights(contrast: int, count: int, random) -> np.ndarray:
     """Return how much brighter than the background each channel is, (count, 3, 1, 1)."""
-    hue = np.array([1, 0, -1]).reshape(3, 1, 1) * sign * int(os.environ.get("HUE", 0))
-    return contrast + hue + _draw(random, -TINT, TINT, (count, 3, 1, 1))
+    return contrast + _draw(random, -TINT, TINT, (count, 3, 1, 1))
 
 
 def _paint(canvas: np.ndarray, ink: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -233,9 +223,3 @@ def _mask(ink: np.ndarray) -> np.ndarray:
 def _draw(random, low: int, high: int, shape: tuple[int, ...]) -> np.ndarray:
     """Draw int32 integers from low to high, both included."""
     return random.randint(low, high + 1, shape, dtype=np.int32)
-
-
-def _blur(g):
-    p = np.pad(g, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    w = np.lib.stride_tricks.sliding_window_view(p, (3, 3), axis=(1, 2)).sum((3, 4)) // 9
-    return w.astype(np.int32)
