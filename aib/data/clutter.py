@@ -1,11 +1,11 @@
 """Cluttered digits: a real handwritten digit among shuffled ones, with the digit's mask.
 
 Each image holds one whole digit of the 1,797 that ship inside scikit-learn and several fragments
-over a sloping, noisy background. A fragment is such a digit too, cut into squares that are put together
-in another order: it has a digit's ink, sizes and colours, and only its shape tells it from one. All
-lie at random places, as far apart as there is room, and any of them may be the digit; so neither
-the place nor the brightness of a thing shows that it is the one. The label is the digit, the mask
-is where it lies.
+over a sloping, noisy background. A fragment is such a digit too, cut into squares that are put
+together in another order: it has a digit's ink, sizes and colours, and only its shape tells it
+from one. All lie at random places, as far apart as there is room, and any of them may be the
+digit; so neither the place nor the brightness of a thing shows that it is the one. The label is
+the digit, the mask is where it lies.
 
 Every pixel comes from integer arithmetic and every draw from numpy's frozen `RandomState`, so
 the bytes are the same on every processor and with every version of numpy.
