@@ -25,9 +25,9 @@ PIECE = 2  # side of the squares that a fragment is cut into
 PIECE_ORDER = (5, 7, 11, 0, 2, 6, 9, 4, 10, 1, 8, 3)  # no two neighbours stay neighbours
 TRIES = 16  # random places, of which the freest is taken
 TEXTURE_KNOTS = 2  # of the background, along each side: it slopes from corner to corner
-BACKGROUND_LEVELS = (70, 90)
+BACKGROUND_LEVELS = (50, 70)
 NOISE = 8  # amplitude of the noise of single pixels
-TINT = 24  # how far a colour channel strays from the common brightness
+TINT = 8  # how far a colour channel strays from the common brightness
 ONE = 64  # unit of the fixed-point interpolation weights
 SPLIT_SHARES = {"train": 70, "validation": 10, "test": 20}  # per cent of the source digits
 

@@ -16,7 +16,7 @@ class Spool:
 
     def __init__(self, folder: Path, split: str):
         self.labels: list[int] = []
-        self._keys: list[tuple[bytes, int, bytes]] = []
+        self._keys: list[tuple[bytes | int, ...]] = []
         self._prefix = folder / split
         self._files, self._kinds = {}, {}
 
