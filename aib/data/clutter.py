@@ -1,11 +1,11 @@
 """Cluttered digits: a real handwritten digit among shuffled ones, with the digit's mask.
 
 Each image holds one whole digit of the 1,797 that ship inside scikit-learn and several fragments
-over a sloping, noisy background. A fragment is such a digit too, cut into squares that are put
-together in another order: it has a digit's ink, sizes and colours, and only its shape tells it
-from one. All lie at random places, as far apart as there is room, and any of them may be the
-digit; so neither the place nor the brightness of a thing shows that it is the one. The label is
-the digit, the mask is where it lies.
+over a sloping, noisy background. A fragment is such a digit too, with the pixels of the source in
+another order: it has a digit's ink, sizes and colours, and only its shape tells it from one. All
+lie at random places, as far apart as there is room, and any of them may be the digit; so neither
+the place nor the brightness of a thing shows that it is the one. The label is the digit, the mask
+is where it lies.
 
 Every pixel comes from integer arithmetic and every draw from numpy's frozen `RandomState`, so
 the bytes are the same on every processor and with every version of numpy.
@@ -21,8 +21,7 @@ from aib.params import ClutterDataset
 
 GLYPH = HEIGHT, WIDTH = 8, 6  # of a source digit, without the outermost columns, nearly blank
 DIGIT_LEVELS = 16  # its largest value
-PIECE = 2  # side of the squares that a fragment is cut into
-PIECE_ORDER = (5, 7, 11, 0, 2, 6, 9, 4, 10, 1, 8, 3)  # no two neighbours stay neighbours
+PIXEL_ORDER = np.random.RandomState(1).permutation(HEIGHT * WIDTH)  # of a fragment
 TRIES = 16  # random places, of which the freest is taken
 TEXTURE_KNOTS = 2  # of the background, along each side: it slopes from corner to corner
 BACKGROUND_LEVELS = (50, 70)
@@ -172,11 +171,8 @@ def _places(dataset: ClutterDataset, count: int, random) -> tuple[np.ndarray, np
 
 
 def _shuffled(glyphs: np.ndarray) -> np.ndarray:
-    """Put the pieces of each glyph (N, 8, 6) together in PIECE_ORDER."""
-    rows, columns = HEIGHT // PIECE, WIDTH // PIECE
-    grid = glyphs.reshape(-1, rows, PIECE, columns, PIECE).swapaxes(2, 3)
-    pieces = grid.reshape(-1, rows * columns, PIECE, PIECE)[:, PIECE_ORDER]
-    return pieces.reshape(grid.shape).swapaxes(2, 3).reshape(glyphs.shape)
+    """Put the pixels of each glyph (N, 8, 6) into PIXEL_ORDER."""
+    return glyphs.reshape(-1, HEIGHT * WIDTH)[:, PIXEL_ORDER].reshape(glyphs.shape)
 
 
 def _ink(glyphs: np.ndarray, extents: np.ndarray, corners: np.ndarray, size: int) -> np.ndarray:
