@@ -17,15 +17,15 @@ from aib.params import ClutterDataset, load
 
 # SHA-256 of all arrays of cluttered-digits as params/datasets.yaml has it. It may change only
 # together with that entry or the generator; then every figure in reports/ has to be made again.
-DEFAULT_DIGEST = "sha256:9184a7e843f47dabd288146425eadded0bd026adbda224f38464b8e71705af99"
+DEFAULT_DIGEST = "sha256:cf8696f43cc1820aba4921b8edb218a1a486c5535a5ac70e0b745314ade85c42"
 
 IDENTITY = {
-    **{"kind": "clutter", "image_size": 32, "train": 3000, "validation": 500, "test": 2000},
+    **{"kind": "clutter", "image_size": 32, "train": 2500, "validation": 500, "test": 2000},
     **{"distractors": 3, "digit_sizes": [14, 14], "contrast": 120, "texture": 75},
     "generator_seed": 0,
 }
-PREPARED_DIGEST = "sha256:349792b8ef2237936dbb6cf1dfa488713cb4eac1ddd3dd0cb47720e4566858d7"
-MANIFEST_SHA256 = "047b3415f9d32d36af5681d247d8876bf938ec3b9d87bab42459722925ebeb16"
+PREPARED_DIGEST = "sha256:0d10323c01f465c42e356320642f1225886ea0c4127f87aaf1a0d3b625c1d5f5"
+MANIFEST_SHA256 = "c5dec9c883e19cb86a76281e188e1fc59cc03f13717425ddf2f74b40981a178a"
 
 
 def dataset(**fields) -> ClutterDataset:
@@ -63,7 +63,7 @@ def test_identity_and_prepared_bytes_are_the_same_everywhere(tmp_path):
 
 
 def test_sizes_and_types():
-    for name, count in (("train", 3000), ("validation", 500), ("test", 2000)):
+    for name, count in (("train", 2500), ("validation", 500), ("test", 2000)):
         split = default_splits()[name]
         assert split.images.shape == (count, 3, 32, 32)
         assert split.masks.shape == split.fragment_masks.shape == (count, 32, 32)
@@ -157,7 +157,7 @@ def test_digits_lie_anywhere():
 def test_digits_and_fragments_are_equally_bright():
     """A digit's pixels rank nearly as high among fragments' as chance has it.
 
-    Not quite: shuffled strokes have more ends, so the same ink has a larger mask.
+    Not quite: shuffled pixels lie apart, so the same ink has a larger mask and fainter edges.
     """
     split = default_splits()["test"]
     shares = []
@@ -166,7 +166,7 @@ def test_digits_and_fragments_are_equally_bright():
     ):
         either = (digit | fragments) == 1
         shares.append(figures(image[either][None, None], digit[either][None, None])["auroc"])
-    assert np.mean(shares) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.08)
 
 
 def test_fragments_have_the_ink_of_digits():
@@ -175,7 +175,12 @@ def test_fragments_have_the_ink_of_digits():
     np.testing.assert_array_equal(
         np.sort(shuffled.reshape(-1, 48)), np.sort(glyphs.reshape(-1, 48))
     )
-    np.testing.assert_array_equal(shuffled[:, :2, :2], glyphs[:, 2:4, 4:])  # the sixth piece
+
+    def of_neighbours(images):  # strokes are smooth, what is shuffled is not
+        return np.corrcoef(images[:, :, 1:].ravel(), images[:, :, :-1].ravel())[0, 1]
+
+    assert of_neighbours(glyphs) > 0.2
+    assert abs(of_neighbours(shuffled)) < 0.1
 
 
 def test_fragment_masks_lie_beside_the_digit(split):
