@@ -39,7 +39,6 @@ from aib.statistics.comparisons import welch
 from aib.statistics.factorial import factorial
 from aib.statistics.intervals import Interval, as_values
 from aib.statistics.power import (
-    MOST_SEEDS,
     seeds_for_equivalence,
     seeds_for_superiority,
     upper_std,
@@ -130,6 +129,11 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 def fixed_sequence(p_values: ArrayLike) -> np.ndarray:
     """Adjusted p values of tests in declared order, shape (k,): the largest so far; NaN is 1."""
     return np.maximum.accumulate(_without_nan(p_values))
+
+
+def _without_nan(p_values: ArrayLike) -> np.ndarray:
+    p_values = np.asarray(p_values, dtype=float)
+    return np.where(np.isnan(p_values), 1.0, p_values)
 
 
 CORRECTIONS: dict[Correction, Callable[[ArrayLike], np.ndarray]] = {
