@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from aib.statistics.intervals import Interval, as_values, mean_interval
 
@@ -92,8 +93,8 @@ def welch(
     """
     treatment = as_values(treatment, "treatment")
     control = as_values(control, "control")
+    difference = float(treatment.mean() - control.mean())
     if min(treatment.size, control.size) < 2:
-        difference = float(treatment.mean() - control.mean())
         return Interval(difference, math.nan, math.nan, confidence), math.nan
     if _constant(treatment) and _constant(control):
         difference = float(treatment[0] - control[0])
@@ -103,11 +104,19 @@ def welch(
             "less": difference < 0,
         }[alternative]
         return Interval(difference, difference, difference, confidence), float(not holds)
-    with _constant_arm_allowed():
-        test = stats.ttest_ind(treatment, control, equal_var=False, alternative=alternative)
-        low, high = test.confidence_interval(confidence)
-    difference = float(treatment.mean() - control.mean())
-    return Interval(difference, float(low), float(high), confidence), float(test.pvalue)
+    # scipy.stats has the same test, and takes ten times as long for it.
+    sizes = np.array([treatment.size, control.size])
+    parts = np.array([treatment.var(ddof=1), control.var(ddof=1)]) / sizes
+    error, shares = math.sqrt(parts.sum()), parts / parts.sum()
+    degrees = 1 / (shares**2 / (sizes - 1)).sum()
+    t = difference / error
+    tails = {"two-sided": 2 * stdtr(degrees, -abs(t)), "greater": stdtr(degrees, -t)}
+    tails["less"] = stdtr(degrees, t)
+    sides = 2 if alternative == "two-sided" else 1
+    half = -stdtrit(degrees, (1 - confidence) / sides) * error
+    low = -math.inf if alternative == "less" else float(difference - half)
+    high = math.inf if alternative == "greater" else float(difference + half)
+    return Interval(difference, low, high, confidence), float(tails[alternative])
 
 
 def seed_correlation(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from aib.statistics.intervals import Interval, as_values
 
@@ -78,8 +78,8 @@ def _effect(
     if error == 0:
         interval = Interval(estimate, estimate, estimate, confidence)
         return Effect(interval, float(estimate == 0), float(abs(estimate) >= margin))
-    half = float(stats.t.isf((1 - confidence) / 2, degrees) * error)
+    half = float(-stdtrit(degrees, (1 - confidence) / 2) * error)
     interval = Interval(estimate, estimate - half, estimate + half, confidence)
-    p = 2 * stats.t.sf(abs(estimate) / error, degrees)
-    equivalence_p = stats.t.sf((margin - abs(estimate)) / error, degrees)
+    p = 2 * stdtr(degrees, -abs(estimate) / error)
+    equivalence_p = stdtr(degrees, (abs(estimate) - margin) / error)
     return Effect(interval, float(p), float(equivalence_p))
