@@ -2,7 +2,9 @@
 
 Every run counts for both parts, so a main effect of 4 n runs has the standard error that two arms
 of 2 n runs would have. One spread is pooled over the arms, on N - 4 degrees of freedom (Cox & Reid
-2000, chapter 5); with equally many runs an arm the level holds for unequal spreads too.
+2000, chapter 5); with equally many runs an arm the level holds for unequal spreads too. Where runs
+are lacking it would not, and each arm's own spread is used, on the degrees of freedom of Welch and
+Satterthwaite (1946).
 """
 
 import math
@@ -42,7 +44,7 @@ class Factorial:
     second: Effect
     interaction: Effect
     std: float  # in the unit of the metric; NaN where an arm has fewer than two runs
-    degrees: int
+    degrees: int  # of std
 
 
 def factorial(arms: Sequence[ArrayLike], margin: float, confidence: float = 0.95) -> Factorial:
@@ -55,23 +57,27 @@ def factorial(arms: Sequence[ArrayLike], margin: float, confidence: float = 0.95
         raise ValueError(f"margin must be positive and finite, found {margin}")
     names = ("neither", "first", "second", "both")
     values = [as_values(arm, name) for arm, name in zip(arms, names, strict=True)]
-    degrees = sum(arm.size - 1 for arm in values)
-    std = math.nan
-    if min(arm.size for arm in values) > 1:
-        std = math.sqrt(sum(arm.var(ddof=1) * (arm.size - 1) for arm in values) / degrees)
-        if all(np.ptp(arm) == 0 for arm in values):
-            std = 0.0  # a mean of equal values can miss them by a rounding error
+    sizes = np.array([arm.size for arm in values])
+    degrees = int(sizes.sum()) - 4
+    variances, std = np.full(4, math.nan), math.nan
+    if sizes.min() > 1:
+        variances = np.array([np.ptp(arm) and arm.var(ddof=1) for arm in values])
+        std = math.sqrt(variances @ (sizes - 1) / degrees)
 
     def effect(weights: Sequence[float]) -> Effect:
         estimate = sum(w * arm.mean() for w, arm in zip(weights, values, strict=True))
-        error = std * math.sqrt(sum(w**2 / a.size for w, a in zip(weights, values, strict=True)))
-        return _effect(float(estimate), error, degrees, margin, confidence)
+        # With equal sizes and weights this is the pooled variance of the effect as well.
+        parts = np.square(weights) * variances / sizes
+        error, own = math.sqrt(parts.sum()), degrees
+        if np.ptp(sizes) and error:
+            own = parts.sum() ** 2 / (parts**2 / (sizes - 1)).sum()
+        return _effect(float(estimate), error, own, margin, confidence)
 
     return Factorial(effect(FIRST), effect(SECOND), effect(INTERACTION), std, degrees)
 
 
 def _effect(
-    estimate: float, error: float, degrees: int, margin: float, confidence: float
+    estimate: float, error: float, degrees: float, margin: float, confidence: float
 ) -> Effect:
     if math.isnan(error):
         return Effect(Interval(estimate, math.nan, math.nan, confidence), math.nan, math.nan)
