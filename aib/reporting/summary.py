@@ -220,6 +220,7 @@ def _judged(
         "p_adjusted": judgement.superiority_p_adjusted,
         "tost_p": judgement.equivalence_p,
         "tost_p_adjusted": judgement.equivalence_p_adjusted,
+        "std": judgement.std,
         "seeds_needed_equivalence": judgement.seeds_needed_equivalence,
         "seeds_needed_superiority": judgement.seeds_needed_superiority,
     }
@@ -513,10 +514,9 @@ def interaction_words(row: dict[str, Any]) -> str:
 
 def seeds_words(row: dict[str, Any]) -> str:
     """What number of seeds would decide an undecided question; empty where there is no spread."""
-    needed = [row["seeds_needed_equivalence"], row["seeds_needed_superiority"]]
-    # None stands for both: a spread that is missing, and one that is too large for 1000 seeds.
-    if row["low"] is None or not math.isfinite(row["low"]) or needed == [None, None]:
+    if row["std"] is None:
         return ""
+    needed = (row[f"seeds_needed_{kind}"] for kind in ("equivalence", "superiority"))
     none, margin = (f"about {n}" if n else f"more than {MOST_SEEDS}" for n in needed)
     return (
         f"Seeds an arm for a power of 80 %: {none} if there is no difference, {margin} if it is as "
