@@ -208,8 +208,8 @@ def runs(results: StudyResults, dataset: str) -> Drawn | None:
     caption = (
         f"{results.split.capitalize()} error of every run on {dataset}, one point a seed "
         f"({_counts(cells)} runs an arm). Line and band: mean and its "
-        f"{100 * results.confidence:g} % t interval. {best.arm} has the lowest mean, {best.values('error').mean():.2f} %. Whether arms differ is not read "
-        "here, from bands that do or do not overlap, but from the differences."
+        f"{100 * results.confidence:g} % t interval. {best.arm} has the lowest mean, "
+        f"{best.values('error').mean():.2f} %. Whether arms differ is not read here, from bands that do or do not overlap, but from the differences."
     )
     return Drawn(f"runs-{dataset}", "Every run", caption, figure)
 
@@ -355,8 +355,8 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     caption = (
         f"{split.capitalize()} figures after every epoch on {dataset}, {_counts(cells)} runs an "
         "arm: thin lines are runs, thick ones their means; error and cross-entropy on logarithmic "
-        "scales. Shown to judge convergence, not to choose an epoch: over the last one the mean error of no arm "
-        f"moved by more than {max(moves[: len(cells)]):.2f} points."
+        "scales. Shown to judge convergence, not to choose an epoch: over the last one the mean "
+        f"error of no arm moved by more than {max(moves[: len(cells)]):.2f} points."
     )
     return Drawn(f"learning-{dataset}", "Learning curves", caption, figure, "tall")
 

@@ -325,8 +325,10 @@ def _reason(
     if verdict is not Verdict.UNDECIDED:
         low, high = evidence.difference.low, evidence.difference.high
         beyond = min(abs(low), abs(high)) >= margin
-        place = f"lies beyond {edge}" if beyond else f"reaches into {edge}"
-        return f"It can be told from 0 {differs}, and the interval {place}."
+        place = f"and the interval lies beyond {edge}"
+        if not beyond:
+            place = f"but the interval reaches into {edge}: whether it exceeds that is not settled"
+        return f"It can be told from 0 {differs}, {place}."
     if evidence.objection:
         return evidence.objection
     if before and before.verdict is Verdict.UNDECIDED:
