@@ -209,7 +209,8 @@ def runs(results: StudyResults, dataset: str) -> Drawn | None:
         f"{results.split.capitalize()} error of every run on {dataset}, one point a seed "
         f"({_counts(cells)} runs an arm). Line and band: mean and its "
         f"{100 * results.confidence:g} % t interval. {best.arm} has the lowest mean, "
-        f"{best.values('error').mean():.2f} %. Whether arms differ is not read here, from bands that do or do not overlap, but from the differences."
+        f"{best.values('error').mean():.2f} %. Whether arms differ is not read here, from bands "
+        "that do or do not overlap, but from the differences."
     )
     return Drawn(f"runs-{dataset}", "Every run", caption, figure)
 

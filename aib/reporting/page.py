@@ -125,7 +125,7 @@ def lede(rows: list[dict[str, Any]]) -> str:
         found = [
             f"{row['treatment']} is {WORDS[row['verdict']]}{_where(row, rows)}" for row in main
         ]
-        text = f"Over the arms with and without it, {_listed(found)}."
+        text = f"Main effects: {_listed(found)}."
     elif len(main) == 1:
         words = next(words for word, words in WORDS.items() if counts[word])
         return f"In the one contrast declared, the first-named arm is {words}."

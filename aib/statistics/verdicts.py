@@ -318,7 +318,9 @@ def _reason(
 ) -> str:
     """What decided; `before` is the question ahead in a fixed sequence."""
     edge = f"the margin of {margin:g}"
-    differs, within = f"(adjusted p = {p:.2g})", f"(adjusted p = {q:.2g})"
+    differs, within = (
+        f"(adjusted p {'< 0.001' if value < 0.001 else f'= {value:.2g}'})" for value in (p, q)
+    )
     if verdict is Verdict.EQUIVALENT:
         zero = "can be told from 0, but is" if p < alpha else "is"
         return f"The difference {zero} smaller than {edge} {within}."
