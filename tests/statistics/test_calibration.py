@@ -125,7 +125,7 @@ class TestSequence:
             yield any(judgement.verdict in verdicts for judgement in judged)
 
     def test_better_or_worse_at_no_difference(self, rng):
-        # At this spread a sequence that equivalence keeps open would err in 11 % of families.
+        # At this spread a sequence that equivalence keeps open would err in 9 % of families.
         wrong = {Verdict.BETTER, Verdict.WORSE}
         for std in (0.5, 1.5):
             assert_at_most(list(self.wrong(rng, (0, 0, 0), std, wrong)), 0.05)
