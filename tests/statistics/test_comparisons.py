@@ -277,6 +277,13 @@ class TestExamples:
         assert width(copies, groups) == pytest.approx(width(right, None))
         assert width(copies, None) < 0.7 * width(right, None)
 
+    def test_bootstrap_divides_by_the_images_drawn(self):
+        # Sources of unequal size: the number of images differs from one resample to the next.
+        groups = np.repeat(np.arange(20), np.arange(1, 21))
+        right = np.ones((2, groups.size))
+        found = two_way_bootstrap(right, 0 * right, np.random.default_rng(0), groups=groups)
+        assert limits(found) == pytest.approx((1, 1))
+
     def test_mcnemar_refuses_other_examples(self):
         with pytest.raises(ValueError, match="one length"):
             mcnemar([True, False], [True])
