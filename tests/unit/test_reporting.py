@@ -23,7 +23,14 @@ from aib.reporting import figures, page, tables
 from aib.reporting.collect import collect
 from aib.reporting.reference import compare, make_reference
 from aib.reporting.summary import headline_lines, summarise
-from aib.statistics import factorial, judge_family, planned_power, two_way_bootstrap
+from aib.statistics import (
+    factorial,
+    fixed_sequence,
+    holm,
+    judge_family,
+    planned_power,
+    two_way_bootstrap,
+)
 from aib.studies.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
@@ -267,6 +274,12 @@ def test_main_effects_come_first_and_are_their_own_family(parameters, tmp_path):
             (effect.interval.low, effect.interval.high)
         )
         assert (row["n_treatment"], row["n_control"], row["family_size"]) == (10, 10, 2)
+    contrasts = rows[2:]
+    for name in ("p", "tost_p"):
+        raw = [row[name] for row in contrasts]
+        adjusted = [row[f"{name}_adjusted"] for row in contrasts]
+        assert adjusted == pytest.approx(fixed_sequence(raw).tolist())
+        assert adjusted != pytest.approx(holm(raw).tolist())
     (interaction,) = summary["interactions"]
     assert interaction["interaction"] == pytest.approx(found.interaction.interval.estimate)
     assert summary["power"]["main_effects"] == pytest.approx(
