@@ -405,6 +405,11 @@ def test_scores_on_validation_are_not_called_test_scores(parameters, tmp_path):
         change_result(folder, files=seal | {files.METRICS: digest})
     text = page_text(collect(made, tmp_path), tmp_path / "report")
     assert "points of validation accuracy" in text
+    drawn = {path.stem: path.read_text() for path in (tmp_path / "report").glob("figures/*.svg")}
+    assert "difference in validation accuracy" in drawn[f"differences-{DIGITS}"]
+    for name in ("runs", "learning"):
+        assert "validation error" in drawn[f"{name}-{DIGITS}"]
+    assert not [name for name, svg in drawn.items() if re.search("test (error|accuracy)", svg)]
     assert "validation error, %" in text
     for words in ("points of test accuracy", "Test error", "difference in test accuracy"):
         assert words not in text
