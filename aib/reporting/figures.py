@@ -480,9 +480,9 @@ def anchors(results: StudyResults, dataset: str) -> Drawn | None:
         axes.set_ylabel("pixels, %")
     grid[-1].set_xlabel("value of the anchor after training")
     caption = (
-        f"Share of the {results.split} maps' pixels that each anchor is nearest to, on {dataset}; a "
-        f"point is an anchor, a line a run. {'; '.join(map(_anchor_words, cells))}. Dead anchors are those "
-        "that no pixel chose; so many as are in use would, used alike, have the same entropy."
+        f"Share of the {results.split} maps' pixels that each anchor is nearest to, on {dataset}; "
+        f"a point is an anchor, a line a run. {'; '.join(map(_anchor_words, cells))}. Dead anchors "
+        "are those that no pixel chose; so many as are in use would, used alike, have the same entropy."
     )
     return Drawn(f"anchors-{dataset}", "Use of the anchors", caption, figure, "tall")
 
@@ -533,8 +533,8 @@ def gallery(results: StudyResults, dataset: str) -> Drawn | None:
     figure.colorbar(shade, ax=grid, shrink=0.5, pad=0.01, label="attention")
     caption = (
         f"The first {len(images)} {results.split} images of {dataset}, with the maps of single "
-        "runs: the mean map, one sampled from it, and that sample quantised to the anchors. One colour scale, "
-        f"{low:.2f} to {high:.2f}, for all. {_gallery_words(shown)}"
+        "runs: the mean map, one sampled from it, and that sample quantised to the anchors. One "
+        f"colour scale, {low:.2f} to {high:.2f}, for all. {_gallery_words(shown)}"
     )
     return Drawn(f"gallery-{dataset}", "Images and maps", caption, figure, "wide")
 
