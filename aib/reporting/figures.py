@@ -482,7 +482,8 @@ def anchors(results: StudyResults, dataset: str) -> Drawn | None:
     caption = (
         f"Share of the {results.split} maps' pixels that each anchor is nearest to, on {dataset}; "
         f"a point is an anchor, a line a run. {'; '.join(map(_anchor_words, cells))}. Dead anchors "
-        "are those that no pixel chose; so many as are in use would, used alike, have the same entropy."
+        "are those that no pixel chose; so many as are in use would, used alike, have the same "
+        "entropy."
     )
     return Drawn(f"anchors-{dataset}", "Use of the anchors", caption, figure, "tall")
 
