@@ -121,7 +121,7 @@ def scenarios() -> list[Scenario]:
     for n in (6, 8, 12):
         both(f"{CONTRASTS} contrasts, n = {n}", pairs, (WIDE,) * 2, (NARROW,) * 2, sizes=(n, n))
     for n in (6, 12):
-        both(f"spreads 1:3, n = {n}", pairs, (0.5, WIDE), (0.1, NARROW), sizes=(n, n))
+        both(f"spreads 1:3, n = {n}", pairs, (0.5, WIDE), (0.1, NARROW), False, sizes=(n, n))
     both("n = 3 and 6", pairs, (WIDE,) * 2, (NARROW,) * 2, False, sizes=(3, 6))
     both("n = 3 and 6, spreads 3:1", pairs, (WIDE, 0.5), (NARROW, 0.1), False, sizes=(3, 6))
     for n in (8, 12):
@@ -155,6 +155,7 @@ def scenarios() -> list[Scenario]:
         main_effects,
         (0.5, 0.5, WIDE, WIDE),
         (0.1, 0.1, NARROW, NARROW),
+        False,
         sizes=(8,) * 4,
     )
     both(
@@ -224,7 +225,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     head = [
         f"{STUDIES} made-up studies a row, margin {MARGIN:g} points, alpha {100 * ALPHA:g} %; "
-        "the simulation error is one standard error.\n",
+        "± is one standard error of the simulation. “Kept”: above alpha by at most three of them.\n",
         "| studies; truth | wrong verdict | in % of studies | ± | alpha |",
         "|---|---|---|---|---|",
     ]
