@@ -224,8 +224,8 @@ def main() -> None:
         )
         print(lines[-1], flush=True)
     head = [
-        f"{STUDIES} made-up studies a row, margin {MARGIN:g} points, alpha {100 * ALPHA:g} %; "
-        "± is one standard error of the simulation. “Kept”: above alpha by at most three of them.\n",
+        f"{STUDIES} made-up studies a row, margin {MARGIN:g} points, alpha {100 * ALPHA:g} %; ± "
+        "is one standard error of the simulation. “Kept”: above alpha by at most three of them.\n",
         "| studies; truth | wrong verdict | in % of studies | ± | alpha |",
         "|---|---|---|---|---|",
     ]
