@@ -11,7 +11,8 @@ from aib import files
 from aib.errors import AibError
 from aib.launch import launch
 from aib.provenance import TRAINING, code_hash
-from aib.record import adopted_hashes, read
+from aib.record import Record, read
+from aib.spec.run import RunSpec
 from aib.studies.plan import Plan
 
 # Time and place of a run; all else of two runs of the same bits is the same.
@@ -25,39 +26,40 @@ def adopt(plan: Plan, results: Path, count: int, seed: int | None, device: str) 
     Raises `AibError` with the first difference; nothing is entered then.
     """
     code = code_hash(TRAINING)
-    folders = {run: results / "runs" / run.folder for run in plan.runs}
-    finished = {run: read(f) for run, f in folders.items() if (f / files.RESULT).exists()}
-    others = [run for run, record in finished.items() if code not in record.code_hashes]
+    others = [
+        (run, record)
+        for run in plan.runs
+        if (results / "runs" / run.folder / files.RESULT).exists()
+        and code not in (record := read(results / "runs" / run.folder)).code_hashes
+    ]
     if not others:
         return f"study {plan.name}: no finished run is of other code than {code}; nothing to adopt"
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     drawn = random.Random(seed).sample(others, min(count, len(others)))
-    for run in drawn:
-        _train_again(run, finished[run], results, code, device)
+    for run, record in drawn:
+        _train_again(run, record, results, code, device)
     proof = {
         "code_hash": code,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "draw_seed": seed,
-        "retrained": [str(run.folder) for run in drawn],
+        "retrained": [str(run.folder) for run, _ in drawn],
         "of": len(others),
     }
-    for run in others:
-        enter(folders[run], proof)
+    for _, record in others:
+        _enter(record.folder, proof)
     return (
         f"study {plan.name}: {len(drawn)} of {len(others)} runs trained again (draw seed {seed}), "
         f"all identical to the bit; {code} stands beside the code that trained them"
     )
 
 
-def enter(folder: Path, proof: dict[str, Any]) -> None:
-    """Add a proof to a run, once."""
+def _enter(folder: Path, proof: dict[str, Any]) -> None:
     path = folder / files.ADOPTED
     known = files.read_json(path) if path.exists() else []
-    if proof["code_hash"] not in adopted_hashes(folder):
-        files.write_json(path, [*known, proof])
+    files.write_json(path, [*known, proof])
 
 
-def _train_again(run, record, results: Path, code: str, device: str) -> None:
+def _train_again(run: RunSpec, record: Record, results: Path, code: str, device: str) -> None:
     place = Path(tempfile.mkdtemp(prefix=".adopting-", dir=results))
     try:
         launch(run, results, place, code, device)
@@ -76,7 +78,7 @@ def _train_again(run, record, results: Path, code: str, device: str) -> None:
         shutil.rmtree(place)
 
 
-def _refusal(run, what: str) -> str:
+def _refusal(run: RunSpec, what: str) -> str:
     return (
         f"{run.folder}: trained again, {what}; this code does not give the same bits here, and "
         "nothing was adopted (another processor or library can be the cause: see spec.json)"

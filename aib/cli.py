@@ -336,6 +336,13 @@ def report(
     )
     summary = write_report(results, REPORTS / study, load(Path.cwd()).published)
     print("\n".join([*headline_lines(summary), str(REPORTS / study / "index.html")]))
+    if results.plan.study.tuning:
+        from aib.files import write_json
+        from aib.reporting.winners import winners, winners_table
+        from aib.terminal import print_whole
+
+        write_json(REPORTS / study / "winners.json", winners(results))
+        print_whole(winners_table(results))
 
 
 @app.command()

@@ -26,7 +26,6 @@ CLUTTER = ClutterDataset(
     validation=20,
     test=40,
     distractors=2,
-    fragment=3,
     digit_sizes=(14, 20),
     contrast=140,
     texture=40,

@@ -167,7 +167,7 @@ def quick_plan(parameters: Parameters) -> Plan:
     pairs += [("vgg-aib-qt", "vgg-aib")]
     ablations = {
         "anchors": Ablation(arm="vgg-aib-qt", parameter="model.anchors", values=(2, 5, 20)),
-        "beta": Ablation(arm="vgg-aib", parameter="objective.beta", values=(0.0, 0.01, 0.1)),
+        "beta": Ablation(arm="vgg-aib", parameter="objective.beta", values=(0, 0.01, 0.1)),
     }
     changes = {
         "seeds": tuple(range(6)),

@@ -5,6 +5,7 @@ A prepared dataset is a folder:
     {train,validation,test}_images.npy   uint8 (N, 3, S, S)
     {train,validation,test}_labels.npy   uint8 (N,); int64 where there are over 256 classes
     {train,validation,test}_masks.npy    uint8 of 0 and 1 (N, S, S), where the object is known
+    {train,validation,test}_{extra}.npy  other arrays of `Split` that the manifest lists as "extras"
     manifest.json                        what the arrays are; written last
 """
 
@@ -22,11 +23,17 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Split:
-    """Images (N, 3, S, S) uint8, labels (N,) and, where the object is known, masks (N, S, S)."""
+    """Images (N, 3, S, S) uint8, labels (N,) and, where the object is known, masks (N, S, S).
+
+    Generated images may also have masks of what is not the object, (N, S, S) uint8 of 0 and 1, and
+    the index of the source that the object was made from, int64 (N,).
+    """
 
     images: np.ndarray
     labels: np.ndarray
     masks: np.ndarray | None = None
+    fragment_masks: np.ndarray | None = None
+    sources: np.ndarray | None = None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that exist, by name."""
@@ -79,14 +86,16 @@ def load(folder: Path) -> PreparedData:
 
 def _load_split(folder: Path, split: str, manifest: dict) -> Split:
     size, count = manifest["image_size"], sum(manifest["counts"][split].values())
-    shapes = {"images": (count, 3, size, size), "labels": (count,)}
-    if manifest["masks"]:
-        shapes["masks"] = (count, size, size)
+    mask = (count, size, size)
+    shapes = {"images": (count, 3, size, size), "labels": (count,), "masks": mask}
+    shapes |= {"fragment_masks": mask, "sources": (count,)}
+    names = ["images", "labels", *["masks"] * manifest["masks"], *manifest["extras"]]
     arrays = {}
-    for name, shape in shapes.items():
+    for name in names:
+        shape = shapes[name]
         arrays[name] = np.load(folder / f"{split}_{name}.npy", mmap_mode="r")
         if arrays[name].shape != shape:
             raise ValueError(f"{split}_{name}.npy is {arrays[name].shape}, expected {shape}")
-        if name != "labels" and arrays[name].dtype != np.uint8:
+        if len(shape) > 1 and arrays[name].dtype != np.uint8:
             raise ValueError(f"{split}_{name}.npy is {arrays[name].dtype}, expected uint8")
     return Split(**arrays)

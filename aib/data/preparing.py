@@ -27,7 +27,7 @@ from aib.data.checksums import check_file
 from aib.data.decoders import DECODERS
 from aib.data.decoders.class_folders import decode_folder
 from aib.data.examples import Example
-from aib.data.prepared import MANIFEST, SPLITS
+from aib.data.prepared import MANIFEST, SPLITS, Split
 from aib.data.spool import Spool
 from aib.data.statistics import ChannelSums
 from aib.data.untrusted import CORRECT_IT, FETCH_AGAIN, RefusedError, reading
@@ -196,21 +196,23 @@ def _write_arrays(folder: Path, parts: dict[str, _Part], classes: int) -> dict[s
     for split, part in parts.items():
         labels = part.labels().astype(label_type)
         _write_file(folder / f"{split}_labels.npy", lambda stream, a=labels: np.save(stream, a))
-        for name, shape in part.spool.shapes().items():
+        for name, kind in part.spool.kinds().items():
             blocks = part.spool.blocks(name, part.indices)
             if (split, name) == ("train", "images"):
                 blocks = sums.watch(blocks)
-            shape = (len(part.indices), *shape)
+            shape = (len(part.indices), *kind.shape)
             _write_file(
                 folder / f"{split}_{name}.npy",
-                lambda stream, s=shape, b=blocks: _write_blocks(stream, s, b),
+                lambda stream, t=kind.base, s=shape, b=blocks: _write_blocks(stream, t, s, b),
             )
     return sums.statistics()
 
 
-def _write_blocks(stream: BinaryIO, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> None:
-    """Write a uint8 array as np.save does, block by block."""
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+def _write_blocks(
+    stream: BinaryIO, dtype: np.dtype, shape: tuple[int, ...], blocks: Iterable[np.ndarray]
+) -> None:
+    """Write an array as np.save does, block by block."""
+    header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
     for block in blocks:
         stream.write(block)
@@ -219,13 +221,15 @@ def _write_blocks(stream: BinaryIO, shape: tuple[int, ...], blocks: Iterable[np.
 def _write_manifest(
     folder: Path, name: str, dataset: Dataset, parts: dict[str, _Part], statistics: dict[str, Any]
 ) -> None:
+    kinds = parts["train"].spool.kinds()
     manifest = {
         "dataset": name,
         "parameters": dataset.identity(),
         **_origin(dataset),
         "classes": list(dataset.classes),
         "masks": dataset.has_masks,
-        "digest": stored_digest(folder, dataset.has_masks),
+        "extras": [kind for kind in kinds if kind not in ("images", "masks")],
+        "digest": stored_digest(folder, ["labels", *kinds]),
         "image_size": dataset.image_size,
         "counts": {
             split: _class_counts(part.labels(), dataset.classes) for split, part in parts.items()
@@ -258,7 +262,7 @@ def _move(aside: Path, folder: Path) -> None:
     arrays = list(aside.glob("*.npy"))
     for path in arrays:
         path.replace(folder / path.name)
-    known = {f"{split}_{kind}.npy" for split in SPLITS for kind in ("images", "labels", "masks")}
+    known = {f"{split}_{kind}.npy" for split in SPLITS for kind in Split.__annotations__}
     for stale in known - {path.name for path in arrays}:  # as masks that are no longer wanted
         (folder / stale).unlink(missing_ok=True)
     (aside / MANIFEST).replace(folder / MANIFEST)

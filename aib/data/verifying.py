@@ -24,7 +24,7 @@ def verify(folder: Path) -> None:
 def _difference(folder: Path, data: PreparedData) -> str | None:
     """Say what of the manifest is not true of the arrays; None if all of it is."""
     manifest, sums = data.manifest, ChannelSums()
-    found = stored_digest(folder, manifest["masks"], watch=sums.add)
+    found = stored_digest(folder, data.train.arrays(), watch=sums.add)
     if found != manifest.get("digest"):
         return f"expected content {manifest.get('digest')}, found {found}"
     for name, value in sums.statistics().items():
@@ -54,17 +54,16 @@ def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def stored_digest(
-    folder: Path, masks: bool, watch: Callable[[np.ndarray], None] = lambda block: None
+    folder: Path, kinds: Iterable[str], watch: Callable[[np.ndarray], None] = lambda block: None
 ) -> str:
     """Return the `content_digest` of a folder's arrays, which are read in pieces, not mapped.
 
     Args:
         folder: of the prepared dataset.
-        masks: whether it has masks.
+        kinds: of its arrays: "images", "labels" and whatever else each split has.
         watch: called with the train images, block by block, as they are read.
     """
     digest = hashlib.sha256()
-    kinds = ("images", "labels", "masks") if masks else ("images", "labels")
     for name in sorted(f"{split}_{kind}" for split in SPLITS for kind in kinds):
         with (folder / f"{name}.npy").open("rb") as stream:
             np.lib.format.read_magic(stream)

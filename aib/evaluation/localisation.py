@@ -24,6 +24,15 @@ def upsample(maps: np.ndarray, size: int) -> np.ndarray:
     return maps[:, index[:, None], index[None, :]]
 
 
+def pooled(pixels: np.ndarray, resolution: int) -> np.ndarray:
+    """Means over the cells that `upsample` enlarges: (N, S, S) -> (N, resolution, resolution)."""
+    size = pixels.shape[1]
+    starts = -(-np.arange(resolution) * size // resolution)  # each cell's first row and column
+    sums = np.add.reduceat(np.add.reduceat(pixels, starts, 1, np.float64), starts, 2)
+    sides = np.diff(starts, append=size)
+    return sums / np.outer(sides, sides)
+
+
 def figures(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
     """Score maps (N, H, W), not negative, against binary masks (N, H, W), one object an image.
 
@@ -53,6 +62,34 @@ def centred_gaussian(size: int) -> np.ndarray:
     return np.outer(bell, bell)
 
 
+def controls(
+    images: np.ndarray, masks: np.ndarray, train_masks: np.ndarray, resolution: int
+) -> dict[str, dict[str, float]]:
+    """Score maps that no network made, at the resolution of the network's.
+
+    uniform: knows nothing; gaussian: that objects lie near the middle; mean_mask: where they lie
+    in the train images; brightness: which cells are bright. true_mask is the best there can be.
+
+    Args:
+        images: (N, 3, S, S).
+        masks: of the object in them, binary (N, S, S).
+        train_masks: of the train images, (M, S, S).
+        resolution: cells of a map along each side.
+    """
+    size = masks.shape[1]
+    maps = {
+        "uniform": np.ones((1, size, size)),
+        "gaussian": centred_gaussian(size)[None],
+        "mean_mask": train_masks.mean(axis=0, keepdims=True),
+        "brightness": images.mean(axis=1),
+        "true_mask": masks,
+    }
+    coarse = {name: upsample(pooled(pixels, resolution), size) for name, pixels in maps.items()}
+    return {
+        name: figures(np.broadcast_to(found, masks.shape), masks) for name, found in coarse.items()
+    }
+
+
 def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
     """Score one run's mean maps, with polarity and controls; writes localisation.json.
 
@@ -75,7 +112,8 @@ def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
     splits = {}
     for split in ("validation", "test"):
         means = run.attention[f"{split}_mean"]
-        masks = np.asarray(getattr(data, split).masks[: len(means)])
+        content = getattr(data, split)
+        images, masks = content.images[: len(means)], np.asarray(content.masks[: len(means)])
         crop = run.spec["spec"]["augmentation"]["crop_size"]
         window = centre(masks.shape[1], crop or masks.shape[1])
         masks = masks[:, window, window]  # what evaluation saw
@@ -90,10 +128,8 @@ def localise(run: Record, data_folder: Path) -> dict[str, Any] | None:
     shows_object = result["validation"]["auroc"] >= 0.5
     result["polarity"] = "object" if shows_object else "background"
     result["test_chosen_polarity"] = figures(maps if shows_object else 1 - maps, masks)
-    gaussian = np.broadcast_to(centred_gaussian(masks.shape[1]), masks.shape)
-    result["controls"] = {
-        "uniform": figures(np.ones(masks.shape), masks),
-        "gaussian": figures(gaussian, masks),
-    }
+    images = images[:, :, window, window][telling]
+    train_masks = data.train.masks[:, window, window]
+    result["controls"] = controls(images, masks, train_masks, means.shape[1])
     write_json(run.folder / LOCALISATION, result)
     return result

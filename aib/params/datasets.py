@@ -52,20 +52,19 @@ class _Dataset(Strict):
 
 
 class ClutterDataset(_Dataset):
-    """Handwritten digits among fragments of others, with the digit's mask (`data.clutter`)."""
+    """Handwritten digits among shuffled others, with the digit's mask (`data.clutter`)."""
 
     kind: Literal["clutter"]
     image_size: Positive = 32
     train: Positive
     validation: Positive
     test: Positive
-    distractors: NonNegative = Field(description="fragments of other digits an image")
-    fragment: int = Field(ge=2, le=7, description="side of a fragment; a source digit has 8 pixels")
+    distractors: NonNegative = Field(description="shuffled digits an image")
     digit_sizes: tuple[Positive, Positive] = Field(
-        description="smallest and largest side of a digit on the canvas, in pixels"
+        description="smallest and largest height of a digit, and of a fragment, in pixels"
     )
     contrast: int = Field(ge=1, le=255, description="brightness above the background's")
-    texture: int = Field(ge=0, le=255, description="amplitude of the background texture")
+    texture: int = Field(ge=0, le=255, description="how far the background strays from its level")
     generator_seed: NonNegative = 0
     horizontal_flip: bool = Field(description="does a mirrored image keep its label?")
 

@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from aib.spec.run import Names, RunSpec
 from aib.studies.resolve import resolve
 from aib.training import loop
 from aib.training import run as training
-from aib.training.average import Average
+from aib.training.average import running_average
 from aib.training.optimiser import make_optimiser
 
 PARAMETERS = load(Path(__file__).parents[2])
@@ -46,6 +47,7 @@ TINY = {
         "imagenet": {"latent": 4},
     },
     "epochs": 1,
+    "epochs_without_pilot": 0,
     "map_sample": 8,
 }
 DIGITS = {"train": 64, "validation": 20, "test": 20, "image_size": 36}
@@ -55,6 +57,7 @@ PLAIN = {
     "augmentation.crop_size": 32,
     "augmentation.crop_padding": 0,
     "training.batch_size": 24,
+    "training.validation": "split",
 }
 
 
@@ -84,9 +87,16 @@ def spec(model: str, protocol: str, **overrides) -> RunSpec:
     return resolve(parameters, names, changes, 0, "test")
 
 
-def run(each: RunSpec, data, folder: Path) -> dict:
-    result = training.train(each, data, folder, "code", device_name="cpu")
-    assert result["status"] == "completed", result
+def train(each: RunSpec, data, folder: Path, **options) -> dict:
+    folder.mkdir(exist_ok=True)
+    origin = {"code_hash": "code", "data_digest": data.digest}
+    around = {"git": {}, "environment": {}}
+    return training.train(each, data, folder, origin, around, "cpu", **options)
+
+
+def run(each: RunSpec, data, folder: Path, **options) -> dict:
+    result = train(each, data, folder, **options)
+    assert result["status"] != "diverged", result
     return result
 
 
@@ -194,7 +204,7 @@ def test_a_loss_that_stays_infinite_is_a_diverged_run(data, tmp_path, monkeypatc
 
     spy_on_losses(monkeypatch, lost)
     each = spec("wrn-aib", "released-wrn", training__precision=precision)
-    result = training.train(each, data, tmp_path, "code", device_name="cpu")
+    result = train(each, data, tmp_path)
     assert result["status"] == "diverged"
     assert result["step"] == 2
 
@@ -225,24 +235,31 @@ def test_the_last_batch_is_left_out_only_if_asked_for(data, tmp_path):
         assert weights["trunk.1.num_batches_tracked"] == steps
 
 
-def test_too_few_images_for_one_batch_is_one_clear_error(data, tmp_path):
-    with pytest.raises(AibError, match="64 train images do not fill a batch of 100"):
-        run(spec("wrn-aib", "released-cub", training__batch_size=100), data, tmp_path)
+def test_a_batch_larger_than_the_data_is_one_clear_error():
+    with pytest.raises(AibError, match="batch_size is 100; 'digits' has 64 images to train on"):
+        spec("wrn-aib", "released-cub", training__batch_size=100)
+
+
+def test_images_that_nobody_declared_and_do_not_fill_a_batch(data, tmp_path):
+    few = replace(data, train=replace(data.train, labels=data.train.labels[:9]))
+    few = replace(few, train=replace(few.train, images=few.train.images[:9]))
+    with pytest.raises(AibError, match="9 train images do not fill a batch of 24"):
+        run(spec("wrn-aib", "released-cub"), few, tmp_path)
 
 
 def test_the_average_is_the_recurrence_over_weights_and_statistics():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
-    average, expected = Average(model, 0.9), copy.deepcopy(model.state_dict())
+    average, expected = running_average(model, 0.9), copy.deepcopy(model.state_dict())
     for _ in range(3):
         model(torch.rand(4, 3))
         with torch.no_grad():
             model[0].weight.add_(torch.rand(3, 3))
-        average.update(model)
+        average.update_parameters(model)
         for name, value in model.state_dict().items():
-            whole = name.endswith("tracked")
-            expected[name] = value.clone() if whole else 0.9 * expected[name] + 0.1 * value
-    for name, value in average.model.state_dict().items():
+            if not name.endswith("tracked"):  # a counter that nothing reads
+                expected[name] = 0.9 * expected[name] + 0.1 * value
+    for name, value in average.module.state_dict().items():
         torch.testing.assert_close(value, expected[name])
 
 
@@ -311,13 +328,10 @@ def test_a_pretrained_run_starts_from_its_file_and_says_which(data, tmp_path):
     few = {"evaluation.samples": [1], "evaluation.draws": 1, "optimiser.learning_rate": 1e-12}
     few |= QUIET | {"model.weights": "imagenet"}
     each = spec("vgg16-aib", "released-cub", **few)
-    with pytest.raises(AibError, match="starts from weights, and none were given"):
-        training.train(each, data, tmp_path / "run", "code", device_name="cpu")
-    result = training.train(each, data, tmp_path / "run", "code", device_name="cpu", weights=path)
+    run(each, data, tmp_path / "run", weights=path)
     kept = load_file(tmp_path / "run" / files.WEIGHTS)
     for name, tensor in backbone.items():
         torch.testing.assert_close(kept[f"features.{name}"], tensor)
-    assert result["pretrained_sha256"] == files.file_sha256(path)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -338,7 +352,7 @@ def test_a_run_under_the_cub_protocol_resumes_in_the_same_bits(
 
     monkeypatch.setattr(training._Run, "_save_if_due", stop_once)
     with pytest.raises(training.Stopped):
-        training.train(each, data, tmp_path / "parts", "code", device_name="cpu")
+        train(each, data, tmp_path / "parts")
     again = run(each, data, tmp_path / "parts")
     for key in ("weights_sha256", "evaluation", "figures", "anchors"):
         assert again[key] == whole[key], key

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import environment, make_project, run
+from tiny import edit, environment, make_project, run
 
 from aib import files, record
+from aib.errors import AibError
 from aib.params import load
 from aib.studies.plan import plan
+from aib.training import checkpoint
 
 EPOCHS = 20
 
@@ -115,7 +117,7 @@ def test_a_second_trainer_is_refused_and_told_who_trains(project):
     where = folder(project, name)
     where.mkdir(parents=True)
     holding = (
-        "import sys, time, pathlib; from aib.training.checkpoint import exclusive\n"
+        "import sys, time, pathlib; from aib.holding import exclusive\n"
         "with exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen(
@@ -141,9 +143,7 @@ def test_a_checkpoint_of_another_run_is_discarded_and_a_damaged_one_named(projec
     expected = outcome(project, name)
     forget(project, name)
     path = folder(project, name) / files.CHECKPOINT
-    import torch
-
-    torch.save({"identity": "another/0/code/data", "state": {}}, path)
+    checkpoint.save(path.parent, {"identity": "another/0/code/data", "state": {}})
     run(project, *command(name))
     assert outcome(project, name) == expected
     forget(project, name)
@@ -160,6 +160,120 @@ def test_a_checkpoint_of_another_run_is_discarded_and_a_damaged_one_named(projec
     assert outcome(project, name) == expected
 
 
+@pytest.mark.parametrize("place", [5, -1000])  # in the checksum, in the weights
+def test_a_checkpoint_with_one_flipped_bit_is_refused(project, place):
+    name = find_run(project, "vgg", seed=1)
+    stop_early(project, name)
+    path = folder(project, name) / files.CHECKPOINT
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    refused = run(project, *command(name), check=False)
+    assert refused.returncode == 1
+    assert f"{files.CHECKPOINT}: damaged (its checksum is another); delete it" in refused.stderr
+    forget(project, name)
+
+
+def stop_early(project: Path, name: str) -> None:
+    forget(project, name)
+    process = subprocess.Popen(
+        command(name, "--checkpoint-seconds", "0"),
+        cwd=project,
+        env=environment(project),
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for_newer_checkpoint(process, folder(project, name))
+    process.kill()
+    process.wait()
+
+
+def test_flipped_bytes_of_the_arrays_are_not_trained_on(tmp_path):
+    project = make_project(tmp_path)
+    run(project, "aib", "data", "prepare", "tiny-digits")
+    path = project / "results/data/tiny-digits/train_images.npy"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+    refused = run(project, *command(find_run(project, "vgg")), check=False)
+    assert refused.returncode == 1
+    assert "prepare it again" in refused.stderr
+    assert not list(project.glob("results/runs/**/metrics.jsonl"))
+
+
+def test_a_temporary_file_of_a_killed_process_is_removed_and_all_have_one_mode(project):
+    name = find_run(project, "vgg")
+    forget(project, name)
+    leftover = folder(project, name) / ".weights.safetensors.4711"
+    leftover.write_bytes(b"half")
+    run(project, *command(name))
+    left = {path.name for path in folder(project, name).iterdir()}
+    assert leftover.name not in left
+    modes = {(folder(project, name) / each).stat().st_mode & 0o777 for each in left - {files.LOCK}}
+    assert len(modes) == 1
+
+
+def test_the_result_seals_the_files_of_the_run(project):
+    name = find_run(project, "vgg")
+    kept = record.read(folder(project, name))
+    assert set(kept.result["files"]) == {
+        *(files.SPEC, files.METRICS, files.PREDICTIONS, files.WEIGHTS, files.LOG)
+    }
+    kept.check_seal()
+    path = kept.folder / files.METRICS
+    text = path.read_text()
+    path.write_text(text + "\n")
+    with pytest.raises(AibError, match=r"metrics\.jsonl: not what training wrote; delete result"):
+        kept.check_seal()
+    path.unlink()
+    with pytest.raises(AibError, match=r"metrics\.jsonl: missing"):
+        kept.check_seal()
+    path.write_text(text)
+
+
+def test_a_run_that_learns_nothing_is_recorded_as_collapsed(tmp_path):
+    project = make_project(tmp_path)
+    overrides = "{model: vgg, overrides: {optimiser.learning_rate: 1.0e-9}}"
+    edit(project / "params/studies/tiny.yaml", "  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
+    run(project, "aib", "data", "prepare", "tiny-digits")
+    name = find_run(project, "vgg")
+    assert "collapsed: train accuracy" in run(project, *command(name)).stderr
+    kept = record.read(folder(project, name))
+    assert kept.status == "collapsed"
+    assert kept.has_figures
+    assert "no better than" in kept.result["reason"]
+    assert "collapsed" in run(project, "aib", "status", "tiny").stdout
+
+
+def test_without_a_validation_split_all_of_train_is_trained_on(tmp_path):
+    project = make_project(tmp_path)
+    overrides = "{model: vgg, overrides: {training.validation: none}}"
+    edit(project / "params/studies/tiny.yaml", "  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
+    run(project, "aib", "data", "prepare", "tiny-digits")
+    name = find_run(project, "vgg")
+    run(project, *command(name))
+    kept = record.read(folder(project, name))
+    assert kept.result["figures"]["best_validation"] is None
+    assert set(kept.result["evaluation"]["mean"]) == {"test"}
+    line = kept.history[0]
+    assert not [key for key in line if key.startswith("validation")]
+    seen = line["images_per_second"] * line["seconds"]
+    assert round(seen) == 200 + 60
+
+
+def test_a_run_scored_on_validation_never_looks_at_test(tmp_path):
+    project = make_project(tmp_path)
+    overrides = "{model: vgg, overrides: {evaluation.split: validation}}"
+    edit(project / "params/studies/tiny.yaml", "  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
+    run(project, "aib", "data", "prepare", "tiny-digits")
+    name = find_run(project, "vgg")
+    run(project, *command(name))
+    kept = record.read(folder(project, name))
+    assert kept.result["scored"] == "validation"
+    assert kept.result["figures"]["best_test"] is None
+    assert len(kept.predictions["labels"]) == 60
+    assert "test" not in json.dumps(kept.history)
+
+
 def test_a_finished_run_is_left_alone(project):
     name = find_run(project, "vgg")
     path = folder(project, name) / files.RESULT
@@ -172,8 +286,7 @@ def test_an_infinite_loss_ends_in_a_record_that_says_so(tmp_path):
     project = make_project(tmp_path)
     study = project / "params/studies/tiny.yaml"
     overrides = "{model: vgg, overrides: {optimiser.learning_rate: 1.0e+18}}"
-    text = study.read_text().replace("  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
-    study.write_text(text)
+    edit(study, "  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
     run(project, "aib", "data", "prepare", "tiny-digits")
     name = find_run(project, "vgg")
     run(project, *command(name))  # exit status 0: the study goes on
@@ -216,16 +329,13 @@ def test_bf16_trains_and_is_recorded(tmp_path):
     """The GPU's usual precision, by the same lines on a CPU."""
     project = make_project(tmp_path)
     study = project / "params/studies/tiny.yaml"
-    overrides = "{model: vgg-aib-qt, overrides: {training.precision: bf16}}"
-    text = study.read_text()
-    new = text.replace("vgg-aib-qt:\n    model: vgg-aib-qt\n", f"vgg-aib-qt: {overrides}\n")
-    assert new != text
-    study.write_text(new)
+    edit(study, "objective.beta_warmup_epochs: 1", "training.precision: bf16")
+    edit(project / "params/protocols.yaml", "beta_warmup_epochs: 8", "beta_warmup_epochs: 1")
     run(project, "aib", "data", "prepare", "tiny-digits")
     name = find_run(project, "vgg-aib-qt")
     run(project, *command(name))
     result = record.read(folder(project, name)).result
-    assert result["status"] == "completed"
+    assert result["status"] != "diverged"
     assert result["cost"]["precision"] == "bf16"
 
 
@@ -261,8 +371,7 @@ def test_the_weights_that_the_protocol_selects_are_kept(tmp_path, select):
     project = make_project(tmp_path, epochs=6)
     study = project / "params/studies/tiny.yaml"
     overrides = f"{{model: vgg, overrides: {{evaluation.select: {select}}}}}"
-    text = study.read_text()
-    study.write_text(text.replace("  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n"))
+    edit(study, "  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
     run(project, "aib", "data", "prepare", "tiny-digits")
     name = find_run(project, "vgg")
     run(project, *command(name))
@@ -272,5 +381,7 @@ def test_the_weights_that_the_protocol_selects_are_kept(tmp_path, select):
     assert kept["accuracy"] == chosen["test_accuracy"]
     assert kept["cross_entropy"] == pytest.approx(chosen["test_cross_entropy"])
     which = select.removeprefix("best_")
-    best = max(line[f"{which}_accuracy"] for line in found.history)
+    evaluated = [line for line in found.history if f"{which}_accuracy" in line]
+    assert [line["epoch"] for line in evaluated] == [4, 6]  # every 4th, and the last
+    best = max(line[f"{which}_accuracy"] for line in evaluated)
     assert found.history[chosen["epoch"] - 1][f"{which}_accuracy"] == best

@@ -28,6 +28,7 @@ from archives import (
 from PIL import Image
 from scipy.io import loadmat, savemat
 
+from aib.data.clutter import generate
 from aib.data.prepared import PreparedData, load
 from aib.data.preparing import prepare
 from aib.errors import AibError
@@ -316,5 +317,18 @@ def test_clutter_with_masks(tmp_path):
     data = load(tmp_path / "out")
     assert data.train.images.shape == (60, 3, 32, 32)
     assert data.test.masks.shape == (40, 32, 32)
-    for image, mask in zip(data.test.images, data.test.masks, strict=True):
+    test = data.test
+    for image, mask in zip(test.images, test.masks, strict=True):
         assert image[:, mask == 1].mean() > image[:, mask == 0].mean()  # masks moved along
+
+
+def test_clutter_with_fragment_masks_and_sources(tmp_path):
+    prepare("digits", CLUTTER, tmp_path, tmp_path / "out")
+    data = load(tmp_path / "out")
+    assert data.manifest["extras"] == ["fragment_masks", "sources"]
+    made = generate(CLUTTER)["test"]
+    numbers = {image.tobytes(): number for number, image in enumerate(made.images)}
+    order = [numbers[image.tobytes()] for image in data.test.images]
+    np.testing.assert_array_equal(data.test.fragment_masks, made.fragment_masks[order])
+    np.testing.assert_array_equal(data.test.sources, made.digits[order])
+    assert data.test.sources.dtype == np.int64

@@ -278,7 +278,9 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
 
 def test_one_process_at_a_time(tmp_path):
     partial = put(tmp_path / ".out.partial", {"train.images": b"half"})
-    holding = "import sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); input(sys.argv[2])"
+    holding = (
+        "import sys, filelock as f; l = f.FileLock(sys.argv[1]); l.acquire(); input(sys.argv[2])"
+    )
     command = [sys.executable, "-uc", holding, str(partial / "lock"), "held\n"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, **pipes) as holder:

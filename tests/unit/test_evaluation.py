@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from aib.errors import AibError
 from aib.evaluation.accuracy import class_log_probabilities, label_entropy, score
-from aib.evaluation.localisation import centred_gaussian, figures, upsample
+from aib.evaluation.localisation import centred_gaussian, controls, figures, pooled, upsample
 
 
 def test_averages_of_samples_by_hand():
@@ -80,3 +80,21 @@ def test_the_gaussian_control_is_centred():
     bell = centred_gaussian(8)
     assert np.allclose(bell, bell[::-1, ::-1])
     assert bell.argmax() in (27, 28, 35, 36)
+
+
+def test_pooling_averages_the_cells_that_upsampling_enlarges():
+    pixels = np.random.default_rng(0).random((2, 7, 7))
+    small = pooled(pixels, 3)  # cells of 3, 2 and 2 pixels
+    assert small[1, 0, 2] == pytest.approx(pixels[1, :3, 5:].mean())
+    assert np.allclose(pooled(upsample(small, 7), 3), small)
+
+
+def test_controls_score_what_each_of_them_knows():
+    masks = np.zeros((2, 8, 8), dtype=np.uint8)
+    masks[:, :2, :2] = 1
+    images = np.full((2, 3, 8, 8), 100, dtype=np.uint8)
+    images[:, :, :2, :2] = [[[[200]]], [[[0]]]]  # one bright object, one dark
+    found = {name: each["auroc"] for name, each in controls(images, masks, masks, 4).items()}
+    assert found.pop("gaussian") < 0.2
+    assert found == {"uniform": 0.5, "mean_mask": 1.0, "brightness": 0.5, "true_mask": 1.0}
+    assert controls(images, masks, masks, 2)["true_mask"]["auroc"] == pytest.approx(0.9)
