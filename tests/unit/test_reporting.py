@@ -168,9 +168,9 @@ def test_an_ablation_is_compared_with_all_runs_of_its_arm(results):
     rows = {r["treatment"]: r for r in summarise(results)["verdicts"] if r["family"] == "ablation"}
     assert set(rows) == {
         *("vgg-aib-qt [anchors=2]", "vgg-aib-qt [anchors=5]"),
-        *("vgg-aib [beta=0.0]", "vgg-aib [beta=0.1]"),
+        *("vgg-aib [beta=0]", "vgg-aib [beta=0.1]"),
     }
-    row = rows["vgg-aib [beta=0.0]"]
+    row = rows["vgg-aib [beta=0]"]
     assert (row["n_treatment"], row["n_control"], row["n_pairs"]) == (6, 6, 6)
 
 
