@@ -66,6 +66,7 @@ class StudyResults:
     plan: Plan
     cells: tuple[CellResults, ...]
     mixed_code: bool
+    groups: dict[str, np.ndarray | None]  # of each dataset: the source that a scored image is from
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -74,6 +75,11 @@ class StudyResults:
     @property
     def confidence(self) -> float:
         return 1 - self.plan.study.alpha
+
+    @property
+    def split(self) -> str:
+        """The split that is scored: test, or validation in a tuning study."""
+        return self.cells[0].spec.evaluation.split
 
     def cell(self, dataset: str, arm: str) -> CellResults:
         """The cell of that arm on that dataset."""
@@ -175,7 +181,17 @@ def collect(
                 f"({_counts(digests)}); delete the older ones and run the pipeline again"
             )
     cells = tuple(_cell(plan, cell, records) for cell in plan.cells)
-    return StudyResults(plan, cells, mixed_code=mixed)
+    split = cells[0].spec.evaluation.split
+    groups = {
+        dataset: _sources(results_root / "data" / dataset / f"{split}_sources.npy")
+        for dataset in plan.study.datasets
+    }
+    return StudyResults(plan, cells, mixed_code=mixed, groups=groups)
+
+
+def _sources(path: Path) -> np.ndarray | None:
+    """Which images stem from one source; None where the prepared data does not say so."""
+    return np.load(path, allow_pickle=False) if path.exists() else None
 
 
 def _read(folder: Path, run: RunSpec) -> Record:

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults
-from aib.reporting.summary import contrast_rows
+from aib.reporting.summary import MAIN_EFFECTS, verdict_rows
 from aib.statistics import mean_interval
 
 WIDTH = 4.8  # inches
@@ -200,22 +200,24 @@ def runs(results: StudyResults, dataset: str) -> Drawn | None:
             _interval(axes, error, row, colour(cell), results.confidence)
             _points(axes, cell, error, row + _fan(len(error), 0.24), _look(results, cell)[0])
             labels[-1] += f"\n{error.mean():.2f} %, n = {len(error)}"
+        labels[-1] += f"\n{len(cell.collapsed)} collapsed" if cell.collapsed else ""
         labels[-1] += f"\n{lost} diverged" if lost else ""
     _names(axes, labels)
-    axes.set_xlabel("test error, %")
+    axes.set_xlabel(f"{results.split} error, %")
     best = min(cells, key=lambda cell: cell.values("error").mean())
     caption = (
-        f"Test error of every run on {dataset}, one point a seed ({_counts(cells)} runs an arm). "
-        f"Line and band: mean and its {100 * results.confidence:g} % t interval. {best.arm} has "
-        f"the lowest mean, {best.values('error').mean():.2f} %. Whether arms differ is not read "
-        "here, from bands that do or do not overlap, but from the differences."
+        f"{results.split.capitalize()} error of every run on {dataset}, one point a seed "
+        f"({_counts(cells)} runs an arm). Line and band: mean and its "
+        f"{100 * results.confidence:g} % t interval. {best.arm} has the lowest mean, "
+        f"{best.values('error').mean():.2f} %. Whether arms differ is not read here, from bands "
+        "that do or do not overlap, but from the differences."
     )
     return Drawn(f"runs-{dataset}", "Every run", caption, figure)
 
 
 def differences(results: StudyResults, dataset: str) -> Drawn | None:
     """Forest plot: each contrast's difference and interval over the band of the margin."""
-    declared = [row for row in contrast_rows(results) if row["dataset"] == dataset]
+    declared = [row for row in verdict_rows(results) if row["dataset"] == dataset]
     rows = [row for row in declared if row["difference"] is not None]
     if not rows:
         return None
@@ -227,7 +229,8 @@ def differences(results: StudyResults, dataset: str) -> Drawn | None:
     limit = reach(rows, margin)
     axes.set_xlim(-1.05 * limit, 1.05 * limit)
     for at, row in enumerate(rows):
-        tone = colour(results.cell(dataset, row["treatment"]))
+        is_effect = row["family"] == MAIN_EFFECTS
+        tone = INK if is_effect else colour(results.cell(dataset, row["treatment"]))
         if abs(row["difference"]) > limit:  # an arrow at the edge, with the value
             side = np.sign(row["difference"])
             axes.plot(side * limit, at, ">" if side > 0 else "<", color=tone, ms=7)
@@ -244,15 +247,17 @@ def differences(results: StudyResults, dataset: str) -> Drawn | None:
     for at, (above, below) in enumerate(pairwise(rows)):
         if above["family"] != below["family"]:
             axes.axhline(at + 0.5, color=SOFT, lw=0.6, ls=":")
-    axes.set_xlabel("difference in test accuracy, points\n← control better · treatment better →")
+    axes.set_xlabel(
+        f"difference in {results.split} accuracy, points\n← control better · treatment better →"
+    )
     decided = sum(row["verdict"] != "undecided" for row in rows)
     sizes = sorted({row[n] for row in rows for n in ("n_treatment", "n_control")})
     caption = (
-        f"Difference of mean test accuracy of every declared contrast on {dataset}, treatment "
-        f"minus control, with Welch's {100 * results.confidence:g} % interval (each for itself; "
-        f"the verdicts are corrected over the family). Grey band: the margin, ±{margin:g} points; "
-        "an arrow lies beyond the scale. "
-        f"{_size_words(sizes)} runs an arm. {decided} of {len(declared)} contrasts are decided; an "
+        f"Difference of mean {results.split} accuracy of every declared question on {dataset}, "
+        f"treatment minus control, with its {100 * results.confidence:g} % interval (each for "
+        f"itself; the verdicts are corrected over the family). Grey band: the margin, ±{margin:g} "
+        "points; an arrow lies beyond the scale. "
+        f"{_size_words(sizes)} runs a side. {decided} of {len(declared)} questions are decided; an "
         "interval that covers 0 and leaves the band decides nothing."
     )
     return Drawn(f"differences-{dataset}", "Differences and the margin", caption, figure)
@@ -274,7 +279,7 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     cells = [(value, cell) for value, cell in results.ablation(dataset, name) if cell.counted]
     if not cells:
         return None
-    panels = [("test error, %", lambda record: cells[0][1].headline(record, "error"))]
+    panels = [(f"{results.split} error, %", lambda record: cells[0][1].headline(record, "error"))]
     panels += [("rate, bits", lambda record: cells[0][1].headline(record, "rate"))]
     if declared.parameter == "model.anchors":
         panels += [("anchors in use", lambda record: record.result["anchors"]["perplexity"])]
@@ -302,29 +307,30 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Drawn | None:
     caption = (
         f"{declared.arm} on {dataset} with {declared.parameter} varied; every point is a run, bars "
         "are means, circles the study's own value with all of its runs. Values are spaced evenly, "
-        f"not to scale. The lowest mean test error, {best[0]:.2f} %, is at {best[1]}, the "
-        f"highest, {worst[0]:.2f} %, at {worst[1]}; the contrasts of the ablation family say "
+        f"not to scale. The lowest mean {results.split} error, {best[0]:.2f} %, is at {best[1]}, "
+        f"the highest, {worst[0]:.2f} %, at {worst[1]}; the contrasts of the ablation family say "
         "which of these differences can be told from none."
     )
     return Drawn(f"ablation-{name}-{dataset}", f"Ablation: {name}", caption, figure)
 
 
-def _evaluated(record: Record) -> list[dict]:
-    """The epochs at which the test set was looked at."""
-    return [line for line in record.history if "test_accuracy" in line]
+def _evaluated(results: StudyResults, record: Record) -> list[dict]:
+    """The epochs at which the scored split was looked at."""
+    return [line for line in record.history if f"{results.split}_accuracy" in line]
 
 
 def learning(results: StudyResults, dataset: str) -> Drawn | None:
-    """Test error, cross-entropy and rate by epoch; thin lines are seeds, thick ones means."""
-    cells = [c for c in _with_runs(results, dataset) if all(_evaluated(r) for r in c.counted)]
+    """Error, cross-entropy and rate by epoch; thin lines are seeds, thick ones means."""
+    split, evaluated = results.split, partial(_evaluated, results)
+    cells = [c for c in _with_runs(results, dataset) if all(evaluated(r) for r in c.counted)]
     if not cells:
         return None
     panels: list[tuple[str, Callable[[dict], float], list[CellResults]]] = [
-        ("test error, %", lambda line: 100 - 100 * line["test_accuracy"], cells),
-        ("cross-entropy, bits", lambda line: line["test_cross_entropy"], cells),
+        (f"{split} error, %", lambda line: 100 - 100 * line[f"{split}_accuracy"], cells),
+        ("cross-entropy, bits", lambda line: line[f"{split}_cross_entropy"], cells),
         (
             "rate, bits",
-            lambda line: line["test_rate"],
+            lambda line: line[f"{split}_rate"],
             [cell for cell in cells if cell.spec.model.has_rate],
         ),
     ]
@@ -333,8 +339,8 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     grid = figure.subplots(len(panels), sharex=True)
     for axes, (label, measure, members) in zip(grid, panels, strict=True):
         for cell in members:
-            curves = np.array([[measure(line) for line in _evaluated(r)] for r in cell.counted])
-            epochs = [line["epoch"] for line in _evaluated(cell.counted[0])]
+            curves = np.array([[measure(line) for line in evaluated(r)] for r in cell.counted])
+            epochs = [line["epoch"] for line in evaluated(cell.counted[0])]
             shown = np.unique(np.linspace(0, len(epochs) - 1, THIN_POINTS).astype(int))
             thin = {"color": colour(cell), "lw": 0.5, "alpha": 0.4}
             axes.plot(np.array(epochs)[shown], curves.T[shown], **thin)
@@ -348,10 +354,10 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     caption = (
-        f"Test figures after every epoch on {dataset}, {_counts(cells)} runs an arm: thin lines "
-        "are runs, thick ones their means; error and cross-entropy on logarithmic scales. Shown to "
-        "judge convergence, not to choose an epoch: over the last one the mean error of no arm "
-        f"moved by more than {max(moves[: len(cells)]):.2f} points."
+        f"{split.capitalize()} figures after every epoch on {dataset}, {_counts(cells)} runs an "
+        "arm: thin lines are runs, thick ones their means; error and cross-entropy on logarithmic "
+        "scales. Shown to judge convergence, not to choose an epoch: over the last one the mean "
+        f"error of no arm moved by more than {max(moves[: len(cells)]):.2f} points."
     )
     return Drawn(f"learning-{dataset}", "Learning curves", caption, figure, "tall")
 
@@ -375,10 +381,10 @@ def information(results: StudyResults, dataset: str) -> Drawn | None:
     figure = Figure((WIDTH, 3.4 + 0.1 * len(arms)), layout="constrained")
     axes = figure.subplots()
     for cell in arms:
-        x, y = cell.values("rate"), cell.values("relevance")
+        x, y = _bounds(cell)
         _points(axes, cell, x, y, _look(results, cell)[0], label=cell.arm)
     for cell in varied:
-        x, y = cell.values("rate"), cell.values("relevance")
+        x, y = _bounds(cell)
         _points(axes, cell, x, y, "D", s=16, color="none", edgecolor=colour(cell), linewidth=1)
         label = cell.arm.split("[")[1].rstrip("]")
         place = {"xytext": (5, -9), "textcoords": "offset points", "fontsize": 8.5}
@@ -386,18 +392,27 @@ def information(results: StudyResults, dataset: str) -> Drawn | None:
     axes.set(
         xlabel="rate, bits an image: at least I(Z; X)", ylabel="relevance, bits: at most I(Z; Y)"
     )
-    if max(cell.values("rate").max() for cell in cells) > 30:
+    if max(_bounds(cell)[0].max() for cell in cells) > 30:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     figure.legend(loc="outside upper left", ncols=2)
-    leanest = min(arms or cells, key=lambda cell: cell.values("rate").mean())
+    leanest = min(arms or cells, key=lambda cell: _bounds(cell)[0].mean())
+    rate, relevance = (values.mean() for values in _bounds(leanest))
     caption = (
-        "What the representation keeps of the image (rate) and of the label (relevance) on "
-        f"{dataset}; every point is a run, open diamonds are ablations, {_counts(cells)}. The rate "
-        f"bounds the relevance from above. Of the arms {leanest.arm} spends least, "
-        f"{leanest.values('rate').mean():.1f} bits for {leanest.values('relevance').mean():.2f}."
+        "Bounds on what the latent z keeps of the image (rate, from above) and of the label "
+        f"(relevance, from below, of single samples of z) on {dataset}, kept weights; every point "
+        f"is a run, open diamonds are ablations, {_counts(cells)}. The loss charges for the rate "
+        "of z alone, not for what the map lets through. Of the arms "
+        f"{leanest.arm} has the lowest mean rate, {rate:.1f} bits, with a relevance of "
+        f"{relevance:.2f}."
     )
     return Drawn(f"information-{dataset}", "Information plane", caption, figure)
+
+
+def _bounds(cell: CellResults) -> tuple[np.ndarray, np.ndarray]:
+    """Rate and relevance of the kept weights, bits an image, one a counted run."""
+    found = [record.result["information"] for record in cell.counted]
+    return tuple(np.array([bounds[k] for bounds in found]) for k in ("rate", "relevance"))
 
 
 def localisation(results: StudyResults, dataset: str) -> Drawn | None:
@@ -465,9 +480,10 @@ def anchors(results: StudyResults, dataset: str) -> Drawn | None:
         axes.set_ylabel("pixels, %")
     grid[-1].set_xlabel("value of the anchor after training")
     caption = (
-        f"Share of the test maps' pixels that each anchor is nearest to, on {dataset}; a point is "
-        f"an anchor, a line a run. {'; '.join(map(_anchor_words, cells))}. Dead anchors are those "
-        "that no pixel chose; so many as are in use would, used alike, have the same entropy."
+        f"Share of the {results.split} maps' pixels that each anchor is nearest to, on {dataset}; "
+        f"a point is an anchor, a line a run. {'; '.join(map(_anchor_words, cells))}. Dead anchors "
+        "are those that no pixel chose; so many as are in use would, used alike, have the same "
+        "entropy."
     )
     return Drawn(f"anchors-{dataset}", "Use of the anchors", caption, figure, "tall")
 
@@ -517,9 +533,9 @@ def gallery(results: StudyResults, dataset: str) -> Drawn | None:
         axes.set_title(title, fontsize=7.5, fontweight="normal", loc="center")
     figure.colorbar(shade, ax=grid, shrink=0.5, pad=0.01, label="attention")
     caption = (
-        f"The first {len(images)} test images of {dataset}, with the maps of single runs: the mean "
-        "map, one sampled from it, and that sample quantised to the anchors. One colour scale, "
-        f"{low:.2f} to {high:.2f}, for all. {_gallery_words(shown)}"
+        f"The first {len(images)} {results.split} images of {dataset}, with the maps of single "
+        "runs: the mean map, one sampled from it, and that sample quantised to the anchors. One "
+        f"colour scale, {low:.2f} to {high:.2f}, for all. {_gallery_words(shown)}"
     )
     return Drawn(f"gallery-{dataset}", "Images and maps", caption, figure, "wide")
 

@@ -16,7 +16,7 @@ from aib.files import write_json
 from aib.params import PublishedValue
 from aib.reporting import figures, tables
 from aib.reporting.collect import CellResults, StudyResults, optimism
-from aib.reporting.summary import summarise
+from aib.reporting.summary import MAIN_EFFECTS, interaction_words, seeds_words, summarise
 
 SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
 SWITCHES = (
@@ -28,6 +28,17 @@ WORDS = {
     "worse": "worse",
     "equivalent": "equivalent within the margin",
     "undecided": "undecided",
+}
+FAMILIES = {
+    MAIN_EFFECTS: "Main effects",
+    "main": "The main question",
+    "ablation": "Ablations",
+}
+RULES = {
+    "last": "the weights of the last epoch",
+    "best_validation": "the weights of the best epoch on validation",
+    "best_test": "the weights of the best epoch on the test set, as the released code does: "
+    "optimistic, see the column optimism",
 }
 BAR = 220  # width of the small interval bars, in their own units
 
@@ -72,13 +83,27 @@ def _context(results: StudyResults, summary: dict, rows: dict[str, list]) -> dic
         "tables": rows,
         "lede": lede(summary["verdicts"]),
         "verdicts": [
-            {"row": row, "bar": _bar(row, summary["verdicts"]), **sentence(row, study.alpha)}
+            {
+                "row": row,
+                "bar": _bar(row, summary["verdicts"]),
+                **sentence(row, study.alpha, summary["split"]),
+            }
             for row in summary["verdicts"]
         ],
+        "split": summary["split"],
+        "other_weights": any(
+            record.result["selected"] != study.checkpoint
+            for record, _ in results.runs
+            if record.has_figures
+        ),
+        "no_validation": any(
+            record.result["figures"]["best_validation"] is None
+            for record, _ in results.runs
+            if record.has_figures
+        ),
         "switches": {dataset: _switches(results.arms(dataset)) for dataset in results.datasets},
         "classes": {dataset: _classes(rows, dataset) for dataset in results.datasets},
         "groups": _groups(results),
-        "rules": sorted({cell.spec.evaluation.select for cell in results.cells}),
         "modes": sorted({str(cell.spec.evaluation.samples[0]) for cell in results.cells}),
         "averages": sorted({cell.spec.evaluation.average for cell in results.cells}),
         "failures": tables.failure_rows(results),
@@ -86,57 +111,63 @@ def _context(results: StudyResults, summary: dict, rows: dict[str, list]) -> dic
 
 
 def lede(rows: list[dict[str, Any]]) -> str:
-    """One honest sentence over the main family (over all contrasts if none is main)."""
-    main = [row for row in rows if row["family"] == "main"] or rows
+    """One honest sentence over the main effects, else the main family, else all contrasts."""
+    effects = [row for row in rows if row["family"] == MAIN_EFFECTS]
+    main = effects or [row for row in rows if row["family"] == "main"] or rows
     if not main:
         return "This study declares no contrast: it describes its arms and decides nothing."
     counts = Counter(row["verdict"] for row in main)
+    kind = "main effect" if effects else "contrast"
     if counts["undecided"] == len(main):
-        which = (
-            "The one declared contrast is" if len(main) == 1 else f"All {len(main)} contrasts are"
-        )
+        which = "The one declared contrast is" if len(main) == 1 else f"All {len(main)} {kind}s are"
         return f"{which} undecided: these runs neither support the hypothesis nor refute it."
-    if len(main) == 1:
+    if effects:
+        found = [
+            f"{row['treatment']} is {WORDS[row['verdict']]}{_where(row, rows)}" for row in main
+        ]
+        text = f"Main effects: {_listed(found)}."
+    elif len(main) == 1:
         words = next(words for word, words in WORDS.items() if counts[word])
         return f"In the one contrast declared, the first-named arm is {words}."
-    found = [f"{words} in {counts[word]}" for word, words in WORDS.items() if counts[word]]
-    listed = found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
-    text = (
-        f"Of {len(main)} contrasts declared for the main question, the first-named arm is {listed}."
-    )
+    else:
+        found = [f"{words} in {counts[word]}" for word, words in WORDS.items() if counts[word]]
+        text = (
+            f"Of {len(main)} contrasts declared for the main question, the first-named arm is "
+            f"{_listed(found)}."
+        )
     if counts["undecided"]:
         text += " What is undecided is no finding of “no effect”: the runs do not suffice."
     return text
 
 
-def sentence(row: dict[str, Any], alpha: float) -> dict[str, str]:
-    """A contrast in plain words: the claim, the numbers it rests on, and what follows."""
-    treatment, control, margin = row["treatment"], row["control"], points(row["margin"])
+def _where(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """On which dataset, where there are several."""
+    return f" on {row['dataset']}" if len({other["dataset"] for other in rows}) > 1 else ""
+
+
+def _listed(found: list[str]) -> str:
+    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def sentence(row: dict[str, Any], alpha: float, split: str = "test") -> dict[str, str]:
+    """A question in plain words: the claim, the numbers it rests on, and why."""
+    treatment, control = row["treatment"], row["control"]
     if row["low"] is None:
         return {"claim": f"{treatment} against {control}.", "found": "", "rest": row["reason"]}
     found = (
-        f"{signed(row['difference'])} points of test accuracy, {100 * (1 - alpha):g} % interval "
+        f"{signed(row['difference'])} points of {split} accuracy, {100 * (1 - alpha):g} % interval "
         f"{signed(row['low'])} to {signed(row['high'])}."
     )
+    rest = row["reason"]
     if row["verdict"] == "equivalent":
-        claim, rest = f"{treatment} and {control} differ by less than the margin of {margin}.", ""
+        claim = (
+            f"{treatment} and {control} differ by less than the margin of {points(row['margin'])}."
+        )
     elif row["verdict"] == "undecided":
         claim = f"Whether {treatment} differs from {control} stays open."
-        several = row["family_size"] > 1
-        corrected = f" once corrected over {row['family_size']} contrasts" if several else ""
-        needed = f"About {row['seeds_needed']}" if row["seeds_needed"] else "More than 1000"
-        rest = (
-            f"Neither told from zero{corrected} nor shown to lie within the margin. {needed} seeds "
-            "an arm would decide it with a power of 80 %."
-        )
+        rest = f"{rest} {seeds_words(row)}".rstrip()
     else:
         claim = f"{treatment} is {row['verdict']} than {control}."
-        beyond = min(abs(row["low"]), abs(row["high"])) >= row["margin"]
-        rest = (
-            f"All of the interval lies beyond the margin of {margin}."
-            if beyond
-            else f"Whether the difference exceeds the margin of {margin} is not settled."
-        )
     return {"claim": claim, "found": found, "rest": rest}
 
 
@@ -244,9 +275,10 @@ def short(digest: str) -> str:
 def _point_titles(results: StudyResults) -> dict[str, str]:
     return {
         figures.run_anchor(record): (
-            f"{' = '.join(cell.arm for cell in cells)}, seed {record.result['seed']}: test error "
-            f"{cells[0].headline(record, 'error'):.2f} %, spec {record.result['key']}, "
-            f"code {record.result['code_hash']}, data {short(record.result['data_digest'])}"
+            f"{' = '.join(cell.arm for cell in cells)}, seed {record.result['seed']}: "
+            f"{results.split} error {cells[0].headline(record, 'error'):.2f} %, "
+            f"spec {record.result['key']}, code {record.result['code_hash']}, "
+            f"data {short(record.result['data_digest'])}"
         )
         for record, cells in results.runs
         if record.has_figures
@@ -300,6 +332,10 @@ def _environment(results: StudyResults) -> Environment:
         "runs_title": runs_title,
         "between": between,
         "optimism": optimism,
+        "families": FAMILIES,
+        "rules": RULES,
+        "main_effects": MAIN_EFFECTS,
+        "interaction_words": interaction_words,
     }
     return environment
 

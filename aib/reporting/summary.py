@@ -1,11 +1,13 @@
-"""The numbers of a report: contrasts with verdicts, arms, runs, provenance, cost."""
+"""The numbers of a report: questions with verdicts, arms, runs, provenance, cost."""
 
 import json
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from aib.errors import AibError
 from aib.record import Record
@@ -15,17 +17,23 @@ from aib.statistics import (
     Interval,
     Judgement,
     compare,
+    factorial,
     judge_family,
+    judge_main_effects,
     mean_interval,
+    planned_power,
     prediction_interval,
     proportion_interval,
     two_way_bootstrap,
 )
+from aib.statistics.power import MOST_SEEDS
 from aib.studies.plan import Question
 
 # Stands for a contrast that cannot be computed: one run an arm has no p, which counts as 1, so
 # that the contrast keeps its place in the declared family.
-NO_RUNS = ([0.0], [0.0])
+NO_RUNS = [0.0]
+MAIN_EFFECTS = "main effects"  # the family of the factorial's two questions
+BEST = 100.0  # the highest accuracy, in per cent
 
 
 def summarise(results: StudyResults) -> dict[str, Any]:
@@ -44,7 +52,11 @@ def summarise(results: StudyResults) -> dict[str, Any]:
             "title": study.title,
             "margin": study.margin,
             "alpha": study.alpha,
-            "verdicts": contrast_rows(results),
+            "split": results.split,
+            "checkpoint": study.checkpoint,
+            "verdicts": verdict_rows(results),
+            "interactions": interaction_rows(results),
+            "power": power(results),
             "cells": cells,
             "runs": [_run_summary(record, cells) for record, cells in results.runs],
             "provenance": provenance(results),
@@ -71,26 +83,104 @@ def spread(name: str, interval: Interval | None) -> dict[str, float | None]:
     return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-# ---------------------------------------------------------------- contrasts
+# ---------------------------------------------------------------- questions
 
 
 @lru_cache(maxsize=1)
-def contrast_rows(results: StudyResults) -> list[dict[str, Any]]:
-    """Every declared contrast with all that is reported of it; treat as read-only.
+def verdict_rows(results: StudyResults) -> list[dict[str, Any]]:
+    """Every declared question with its verdict, the main effects first; treat as read-only.
 
-    Differences are treatment minus control in points of test accuracy: positive favours the
-    treatment.
+    Differences are treatment minus control in points of accuracy: positive favours the treatment.
     """
+    return [*main_effect_rows(results), *contrast_rows(results)]
+
+
+def main_effect_rows(results: StudyResults) -> list[dict[str, Any]]:
+    """The two main effects of the study's factorial on every dataset; none without a factorial."""
+    study = results.plan.study
+    if not study.factorial:
+        return []
+    judgements = judge_main_effects(
+        [factorial_values(results, dataset) for dataset in results.datasets],
+        study.margin,
+        study.alpha,
+        [resolution(results, dataset) for dataset in results.datasets],
+        BEST,
+    )
+    rows = []
+    for number, judgement in enumerate(judgements):
+        dataset, part = results.datasets[number // 2], ("attention", "bottleneck")[number % 2]
+        other = getattr(study.factorial, part)
+        with_it = [results.cell(dataset, arm) for arm in (other, study.factorial.both)]
+        arms = [results.cell(dataset, arm) for arm in study.factorial.arms]
+        without = [arm for arm in arms if arm not in with_it]
+        counts = {
+            "n_treatment": sum(len(arm.counted) for arm in with_it),
+            "n_control": sum(len(arm.counted) for arm in without),
+        }
+        row = {
+            "dataset": dataset,
+            "family": MAIN_EFFECTS,
+            "family_size": len(judgements),
+            "treatment": part,
+            "control": f"no {part}",
+            "verdict": str(judgement.verdict),
+            "margin": study.margin,
+        }
+        rows.append(row | _judged(results, arms, judgement) | counts)
+    return rows
+
+
+def interaction_rows(results: StudyResults) -> list[dict[str, Any]]:
+    """How much more attention does with the bottleneck than without: reported, not judged."""
+    study, rows = results.plan.study, []
+    for dataset in results.datasets if study.factorial else ():
+        found = factorial(factorial_values(results, dataset), study.margin, results.confidence)
+        arms = [results.cell(dataset, arm) for arm in study.factorial.arms]
+        empty = not all(arm.counted for arm in arms)
+        row = {"dataset": dataset, "n": sum(len(arm.counted) for arm in arms)}
+        row |= spread("interaction", None if empty else found.interaction.interval)
+        rows.append(row | {"p": None if empty else found.interaction.p})
+    return rows
+
+
+def factorial_values(results: StudyResults, dataset: str) -> list[ArrayLike]:
+    """Accuracies of the factorial's four arms, in the order neither, attention, bottleneck, both.
+
+    An arm without runs has a single made-up value, which leaves everything undecided.
+    """
+    cells = [results.cell(dataset, arm) for arm in results.plan.study.factorial.arms]
+    return [cell.values("accuracy") if cell.counted else NO_RUNS for cell in cells]
+
+
+def resolution(results: StudyResults, dataset: str) -> float:
+    """What one image of the scored split is worth, in points; 0 where no predictions are kept."""
+    counted = (record for cell in results.cells for record in cell.counted)
+    of_dataset = (r for r in counted if r.result["names"]["dataset"] == dataset)
+    return next((100 / len(r.predictions["labels"]) for r in of_dataset if r.predictions), 0.0)
+
+
+def contrast_rows(results: StudyResults) -> list[dict[str, Any]]:
+    """Every declared contrast, and every value of an ablation against the arm's own."""
     study, questions = results.plan.study, results.plan.questions
+    resolutions = {dataset: resolution(results, dataset) for dataset in results.datasets}
     rows = []
     for family in dict.fromkeys(question.family for question in questions):
         members = [question for question in questions if question.family == family]
         arms = [_arms(results, question) for question in members]
-        values = [
-            tuple(arm.values("accuracy") for arm in pair) if _computable(pair) else NO_RUNS
-            for pair in arms
-        ]
-        judgements = judge_family(values, study.margin, study.alpha)
+        judgements = judge_family(
+            [
+                tuple(arm.values("accuracy") for arm in pair)
+                if _computable(pair)
+                else (NO_RUNS, NO_RUNS)
+                for pair in arms
+            ],
+            study.margin,
+            study.alpha,
+            study.correction,
+            [resolutions[question.dataset] for question in members],
+            BEST,
+        )
         for question, pair, judgement in zip(members, arms, judgements, strict=True):
             row = {
                 "dataset": question.dataset,
@@ -101,7 +191,9 @@ def contrast_rows(results: StudyResults) -> list[dict[str, Any]]:
                 "verdict": str(judgement.verdict),
                 "margin": study.margin,
             }
-            rows.append(row | _judged(results, question, pair, judgement))
+            row |= _judged(results, pair, judgement)
+            row |= {"n_treatment": len(pair[0].counted), "n_control": len(pair[1].counted)}
+            rows.append(row | (_compared(results, *pair) if _computable(pair) else {}))
     return rows
 
 
@@ -112,44 +204,54 @@ def _arms(results: StudyResults, question: Question) -> tuple[CellResults, CellR
     )
 
 
-def _computable(pair: tuple[CellResults, CellResults]) -> bool:
-    return all(arm.counted for arm in pair)
+def _computable(arms: Sequence[CellResults]) -> bool:
+    return all(arm.counted for arm in arms)
 
 
 def _judged(
-    results: StudyResults,
-    question: Question,
-    pair: tuple[CellResults, CellResults],
-    judgement: Judgement,
+    results: StudyResults, arms: Sequence[CellResults], judgement: Judgement
 ) -> dict[str, Any]:
-    treatment, control = pair
-    counts = {"n_treatment": len(treatment.counted), "n_control": len(control.counted)}
-    if not _computable(pair):
-        empty = next(arm for arm in pair if not arm.counted)
-        return {
-            **dict.fromkeys(("difference", "low", "high", "p_holm", "seeds_needed")),
-            "reason": f"No run of {empty.arm} finished, so there is nothing to compare.",
-            **counts,
-        }
-    unpaired = compare(
-        treatment.values("accuracy"), control.values("accuracy"), False, results.confidence
-    )
-    return {
+    """What the verdict rests on, in numbers and in words."""
+    found = {
         "difference": judgement.difference.estimate,
         "low": judgement.difference.low,
         "high": judgement.difference.high,
         "p": judgement.superiority_p,
-        "p_holm": judgement.superiority_p_holm,
+        "p_adjusted": judgement.superiority_p_adjusted,
         "tost_p": judgement.equivalence_p,
-        "tost_p_holm": judgement.equivalence_p_holm,
-        "seeds_needed": judgement.seeds_needed,
-        "reason": judgement.reason,
-        **counts,
+        "tost_p_adjusted": judgement.equivalence_p_adjusted,
+        "std": judgement.std,
+        "seeds_needed_equivalence": judgement.seeds_needed_equivalence,
+        "seeds_needed_superiority": judgement.seeds_needed_superiority,
+    }
+    words = [judgement.reason]
+    if not _computable(arms):
+        empty = next(arm for arm in arms if not arm.counted)
+        found = dict.fromkeys(found)
+        words = [f"No run of {empty.arm} is counted, so there is nothing to compare."]
+    words += [collapsed_words(results, arm) for arm in arms if arm.collapsed]
+    return found | {"reason": " ".join(words)}
+
+
+def collapsed_words(results: StudyResults, cell: CellResults) -> str:
+    """How many runs of an arm collapsed, and what became of them."""
+    kept = results.plan.study.collapsed == "kept"
+    finished = len(cell.counted) + (0 if kept else len(cell.collapsed))
+    fate = "kept" if kept else "left out, as declared"
+    return f"{cell.arm} collapsed in {len(cell.collapsed)} of {finished} runs ({fate})."
+
+
+def _compared(
+    results: StudyResults, treatment: CellResults, control: CellResults
+) -> dict[str, Any]:
+    """What stands beside a verdict and decides nothing."""
+    unpaired = compare(
+        treatment.values("accuracy"), control.values("accuracy"), False, results.confidence
+    )
+    return {
         **spread("accuracy_treatment", unpaired.mean_treatment),
         **spread("accuracy_control", unpaired.mean_control),
         **_paired(results, treatment, control),
-        **spread("hedges_g", unpaired.hedges_g),
-        **spread("p_improvement", unpaired.probability_of_improvement),
         "permutation_p": unpaired.permutation_p,
         **_leave_one_out(treatment.values("accuracy"), control.values("accuracy")),
         **_over_examples(results, treatment, control),
@@ -191,9 +293,10 @@ def _leave_one_out(treatment: np.ndarray, control: np.ndarray) -> dict[str, floa
 
 
 def _over_examples(results: StudyResults, treatment: CellResults, control: CellResults) -> dict:
-    """The interval of the difference over other seeds and other test examples."""
+    """The interval of the difference over other seeds and other test images."""
     found = None
-    if all(record.predictions for arm in (treatment, control) for record in arm.counted):
+    counted = (*treatment.counted, *control.counted)
+    if all(predicts(results, record) for record in counted):
         right = [
             np.stack([correct(record) for record in arm.counted]) for arm in (treatment, control)
         ]
@@ -202,16 +305,57 @@ def _over_examples(results: StudyResults, treatment: CellResults, control: CellR
                 f"{treatment.arm} and {control.arm} on {treatment.dataset} were tested on "
                 "different numbers of examples; delete the older runs and run the pipeline again"
             )
-        found = two_way_bootstrap(*right, np.random.default_rng(0), confidence=results.confidence)
+        found = two_way_bootstrap(
+            *right,
+            np.random.default_rng(0),
+            confidence=results.confidence,
+            groups=sources(results, treatment.dataset, right[0].shape[1]),
+        )
     return {
         "two_way_low": 100 * found.low if found else None,
         "two_way_high": 100 * found.high if found else None,
     }
 
 
+def predicts(results: StudyResults, record: Record) -> bool:
+    """Whether the kept predictions are those that the study's comparisons speak of."""
+    return record.result["selected"] == results.plan.study.checkpoint and bool(record.predictions)
+
+
+def sources(results: StudyResults, dataset: str, examples: int) -> np.ndarray | None:
+    """Which of the scored images stem from one source; None where each has its own."""
+    found = results.groups[dataset]
+    if found is not None and found.shape != (examples,):
+        raise AibError(
+            f"results/data/{dataset}: has the sources of {found.size} {results.split} images, and "
+            f"the runs predicted {examples}; prepare the data again"
+        )
+    return found
+
+
 def correct(record: Record) -> np.ndarray:
-    """Which test examples the run got right, shape (examples,)."""
+    """Which scored images the run got right, shape (examples,)."""
     return record.predictions["predicted"] == record.predictions["labels"]
+
+
+def power(results: StudyResults) -> dict[str, Any] | None:
+    """The power as planned, and the spread that was then seen; None if none was planned.
+
+    `std_seen`, by dataset, is pooled over the arms of the factorial, or over all arms without one.
+    """
+    study = results.plan.study
+    planned = planned_power(study)
+    if planned is None:
+        return None
+    names = study.factorial.arms if study.factorial else study.arms
+    seen = {}
+    for dataset in results.datasets:
+        arms = [results.cell(dataset, name) for name in names]
+        values = [arm.values("accuracy") for arm in arms if len(arm.counted) > 1]
+        squares = sum(v.var(ddof=1) * (v.size - 1) for v in values)
+        degrees = sum(v.size - 1 for v in values)
+        seen[dataset] = math.sqrt(squares / degrees) if degrees else None
+    return planned | {"std_seen": seen}
 
 
 # ---------------------------------------------------------------- arms and runs
@@ -240,7 +384,7 @@ def cell_summary(results: StudyResults, cell: CellResults) -> dict[str, Any]:
         "cross_entropy": cell.values("cross_entropy").mean(),
         "rate": cell.values("rate").mean(),
         "rate_std": cell.values("rate").std(ddof=1) if several else None,
-        "relevance": cell.values("relevance").mean(),
+        "relevance": cell.values("relevance").mean(),  # of the kept weights, a bound
         "optimism": np.mean([optimism(record) for record in cell.counted]),
         "parameters": cell.counted[0].result["parameters"],
         "selected": cell.counted[0].result["selected"],
@@ -340,18 +484,48 @@ def headline_lines(summary: dict[str, Any]) -> list[str]:
     for row in summary["verdicts"]:
         arms = f"{row['treatment']} against {row['control']} on {row['dataset']}"
         lines.append(f"  {row['verdict']:<10} {arms}: {difference_words(row)}")
-    failed = sum(run["status"] != "completed" for run in summary["runs"])
-    return lines + ([f"  {failed} of {len(summary['runs'])} runs diverged"] if failed else [])
+    for row in summary["interactions"]:
+        words = f"interaction of attention and bottleneck on {row['dataset']}"
+        lines.append(f"  {'not judged':<10} {words}: {interaction_words(row)}")
+    runs = summary["runs"]
+    for status in ("collapsed", "diverged"):
+        count = sum(run["status"] == status for run in runs)
+        lines += [f"  {count} of {len(runs)} runs {status}"] if count else []
+    return lines
 
 
 def difference_words(row: dict[str, Any]) -> str:
-    """The difference of a contrast with its interval and, when undecided, the seeds it needs."""
+    """The difference of a question with its interval; if undecided, why."""
     if row["difference"] is None:
         return row["reason"]
-    text = f"{row['difference']:+.2f} points"
-    if row["low"] is not None and math.isfinite(row["low"]):
-        text += f" [{row['low']:+.2f}, {row['high']:+.2f}]"
-    text += f", n = {row['n_treatment']} and {row['n_control']}"
-    if row["verdict"] == "undecided" and row["seeds_needed"]:
-        text += f"; about {row['seeds_needed']} seeds an arm would decide it"
+    text = f"{_points(row, 'difference', 'low', 'high')}, n = {row['n_treatment']} and "
+    text += f"{row['n_control']}"
+    if row["verdict"] == "undecided":
+        text += f"; {row['reason']} {seeds_words(row)}"
+    return text.rstrip()
+
+
+def interaction_words(row: dict[str, Any]) -> str:
+    """The interaction with its interval."""
+    if row["interaction"] is None:
+        return "an arm has no run"
+    return _points(row, "interaction", "interaction_low", "interaction_high") + f", n = {row['n']}"
+
+
+def seeds_words(row: dict[str, Any]) -> str:
+    """What number of seeds would decide an undecided question; empty where there is no spread."""
+    if row["std"] is None:
+        return ""
+    needed = (row[f"seeds_needed_{kind}"] for kind in ("equivalence", "superiority"))
+    none, margin = (f"about {n}" if n else f"more than {MOST_SEEDS}" for n in needed)
+    return (
+        f"Seeds an arm for a power of 80 %: {none} if there is no difference, {margin} if it is as "
+        "large as the margin."
+    )
+
+
+def _points(row: dict[str, Any], value: str, low: str, high: str) -> str:
+    text = f"{row[value]:+.2f} points"
+    if row[low] is not None and math.isfinite(row[low]):
+        text += f" [{row[low]:+.2f}, {row[high]:+.2f}]"
     return text.replace("-", "−")

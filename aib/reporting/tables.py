@@ -12,11 +12,15 @@ from aib.params import PublishedValue
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.summary import (
+    MAIN_EFFECTS,
     cell_summary,
-    contrast_rows,
     correct,
+    interaction_rows,
+    predicts,
     shared_seeds,
+    sources,
     spread,
+    verdict_rows,
 )
 from aib.statistics import mcnemar, prediction_interval
 
@@ -42,7 +46,9 @@ def make_tables(
             for dataset in results.datasets
             for cell in results.distinct(dataset)
         ],
-        "contrasts": contrast_rows(results),
+        "main_effects": [row for row in verdict_rows(results) if row["family"] == MAIN_EFFECTS],
+        "interactions": interaction_rows(results),
+        "contrasts": [row for row in verdict_rows(results) if row["family"] != MAIN_EFFECTS],
         "ablations": list(_ablation_rows(results)),
         "localisation": list(_localisation_rows(results)),
         "optimism": list(_optimism_rows(results)),
@@ -127,7 +133,7 @@ def run_row(record: Record, cells: list[CellResults]) -> Row:
 
 
 def _ablation_rows(results: StudyResults) -> Iterable[Row]:
-    verdicts = {(row["dataset"], row["treatment"]): row for row in contrast_rows(results)}
+    verdicts = {(row["dataset"], row["treatment"]): row for row in verdict_rows(results)}
     for dataset in results.datasets:
         for name, ablation in results.plan.study.ablations.items():
             for value, cell in results.ablation(dataset, name):
@@ -142,7 +148,8 @@ def _ablation_rows(results: StudyResults) -> Iterable[Row]:
                     "own_value": own,
                     **_flat(cell_summary(results, cell)),
                     **{
-                        k: judged.get(k) for k in ("difference", "low", "high", "p_holm", "verdict")
+                        k: judged.get(k)
+                        for k in ("difference", "low", "high", "p_adjusted", "verdict")
                     },
                 }
 
@@ -206,13 +213,17 @@ def _class_rows(results: StudyResults) -> Iterable[Row]:
 
 
 def _mcnemar_rows(results: StudyResults) -> Iterable[Row]:
-    """One exact test a pair of runs from the same seed; never pooled over seeds."""
+    """One exact test a pair of runs from the same seed; never pooled over seeds.
+
+    Left out where a run kept other weights than those of the study's checkpoint.
+    """
     for question in results.plan.questions:
         treatment = results.cell(question.dataset, question.treatment)
         control = results.cell(question.dataset, question.control)
         for a, b in shared_seeds(treatment, control):
-            if a.predictions and b.predictions:
-                test = mcnemar(correct(a), correct(b))
+            if predicts(results, a) and predicts(results, b):
+                right = correct(a), correct(b)
+                test = mcnemar(*right, sources(results, question.dataset, len(right[0])))
                 yield {
                     "dataset": question.dataset,
                     "treatment": question.treatment,

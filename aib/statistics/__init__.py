@@ -1,4 +1,4 @@
-"""Statistics of repeated runs: intervals, comparisons of two arms, verdicts and planned seeds.
+"""Statistics of repeated runs: intervals, comparisons, factorials, verdicts and planned seeds.
 
 Everything takes plain sequences of floats, one value a seed, and gives frozen dataclasses. The
 metric is one where higher is better, in any unit; intervals and margins have the unit of the
@@ -9,50 +9,68 @@ from aib.statistics.comparisons import (
     Comparison,
     McNemar,
     compare,
-    hedges_g,
     mcnemar,
     permutation_p,
-    probability_of_improvement,
     seed_correlation,
     sign_flip_p,
     two_way_bootstrap,
     welch,
 )
+from aib.statistics.factorial import Effect, Factorial, factorial
 from aib.statistics.intervals import (
     Interval,
     mean_interval,
     prediction_interval,
     proportion_interval,
 )
+from aib.statistics.planning import planned_power
 from aib.statistics.power import (
     equivalence_power,
-    seeds_needed,
+    seeds_for_equivalence,
+    seeds_for_superiority,
     superiority_power,
+    upper_std,
 )
-from aib.statistics.verdicts import Judgement, Verdict, holm, judge_family, tost
+from aib.statistics.verdicts import (
+    Judgement,
+    Verdict,
+    fixed_sequence,
+    holm,
+    judge_family,
+    judge_main_effects,
+    strictest_level,
+    tost,
+)
 
 __all__ = [
     "Comparison",
+    "Effect",
+    "Factorial",
     "Interval",
     "Judgement",
     "McNemar",
     "Verdict",
     "compare",
     "equivalence_power",
-    "hedges_g",
+    "factorial",
+    "fixed_sequence",
     "holm",
     "judge_family",
+    "judge_main_effects",
     "mcnemar",
     "mean_interval",
     "permutation_p",
+    "planned_power",
     "prediction_interval",
-    "probability_of_improvement",
     "proportion_interval",
     "seed_correlation",
-    "seeds_needed",
+    "seeds_for_equivalence",
+    "seeds_for_superiority",
     "sign_flip_p",
+    "strictest_level",
     "superiority_power",
     "tost",
     "two_way_bootstrap",
+    "upper_std",
     "welch",
 ]

@@ -1,85 +1,84 @@
 """How many seeds a question needs, and what a number of seeds can show.
 
-A one-sided Welch test (1947) rejects with a probability that the noncentral t distribution gives,
-with the degrees of freedom of Welch and Satterthwaite taken at the true standard deviations. Both
-questions, superiority and equivalence, are made of such tests. Arms have equally many seeds.
+A question sets one half of N runs against the other: two arms of n runs (N = 2 n), or one side of a
+2x2 factorial against the other (N = 4 n). With one spread the difference of means then has the
+standard error 2 std / sqrt(N) on N - arms degrees of freedom, and a one-sided t test rejects with a
+probability that the noncentral t distribution gives. Superiority and equivalence are made of such
+tests. Standard deviations, differences and margins have the unit of the metric.
 """
 
-import numpy as np
-from numpy.typing import ArrayLike
+import bisect
+import math
+from collections.abc import Callable
+
 from scipy import stats
 
 # A study that would need more seeds than this is not one that can be run.
 MOST_SEEDS = 1000
 
 
-def superiority_power(
-    std_treatment: float, std_control: float, difference: float, n: ArrayLike, alpha: float
-) -> np.ndarray:
-    """P(two-sided Welch test at level alpha finds the difference, with its true sign).
+def superiority_power(std: float, difference: float, n: int, alpha: float, arms: int = 2) -> float:
+    """P(a two-sided t test at level alpha finds the difference, with its true sign).
 
-    Standard deviations and difference in the unit of the metric; n, runs an arm, at least 2, may be
-    an array and the result has its shape.
+    n: runs an arm, at least 2; arms: 2 for a pair, 4 for a main effect of a 2x2 factorial.
     """
-    return _rejects(std_treatment, std_control, abs(difference), n, alpha / 2)
+    return _rejects(std, abs(difference), n, alpha / 2, arms)
 
 
-def equivalence_power(
-    std_treatment: float,
-    std_control: float,
-    difference: float,
-    margin: float,
-    n: ArrayLike,
-    alpha: float,
-) -> np.ndarray:
-    """P(two one-sided Welch tests at level alpha place the difference within the margin).
+def equivalence_power(std: float, margin: float, n: int, alpha: float, arms: int = 2) -> float:
+    """P(two one-sided t tests at level alpha place a true difference of 0 within the margin).
 
-    Arguments as in `superiority_power`. By Bonferroni's inequality it is at least the sum of the
-    two powers less 1, and more only by the chance that both tests fail, which is negligible at any
-    power worth planning for (Phillips 1990 gives the exact form for equal variances).
+    Arguments as in `superiority_power`. By Bonferroni's inequality it is at least twice the power
+    of one test less 1, and more only by the chance that both tests fail, which is negligible at any
+    power worth planning for (Phillips 1990 gives the exact form).
     """
-    above = _rejects(std_treatment, std_control, margin + difference, n, alpha)
-    below = _rejects(std_treatment, std_control, margin - difference, n, alpha)
-    return np.maximum(0, above + below - 1)
+    return max(0.0, 2 * _rejects(std, margin, n, alpha, arms) - 1)
 
 
-def seeds_needed(
-    std_treatment: float,
-    std_control: float,
-    difference: float,
-    margin: float,
-    alpha: float,
-    power: float = 0.8,
+def seeds_for_superiority(
+    std: float, margin: float, alpha: float, power: float = 0.8, arms: int = 2
 ) -> int | None:
-    """Smallest number of seeds an arm that decides the question with the given power.
+    """Fewest seeds an arm that tell a true difference of the margin from 0; None above 1000."""
+    _check(std, margin)
+    return _fewest(lambda n: superiority_power(std, margin, n, alpha, arms) >= power)
 
-    The question is superiority if |difference| >= margin, else equivalence within the margin; all
-    four are in the unit of the metric. None if it takes more than 1000, as it does for a difference
-    just short of the margin. ValueError for a negative spread or a margin that is not positive.
+
+def seeds_for_equivalence(
+    std: float, margin: float, alpha: float, power: float = 0.8, arms: int = 2
+) -> int | None:
+    """Fewest seeds an arm that place a true difference of 0 in the margin; None above 1000."""
+    _check(std, margin)
+    return _fewest(lambda n: equivalence_power(std, margin, n, alpha, arms) >= power)
+
+
+def upper_std(std: float, degrees: int, confidence: float = 0.8) -> float:
+    """One-sided upper limit of a standard deviation seen on so many degrees of freedom.
+
+    The chi-square limit of normal values. Seeds planned from it suffice in `confidence` of all
+    studies; planned from the spread as seen, they would in hardly more than half of them.
     """
-    if min(std_treatment, std_control) < 0 or not margin > 0:
-        raise ValueError(
-            "spreads must not be negative and the margin must be positive, "
-            f"found {std_treatment}, {std_control} and {margin}"
-        )
-    if std_treatment == std_control == 0:
-        return 2
-    n = np.arange(2, MOST_SEEDS + 1)
-    if abs(difference) >= margin:
-        powers = superiority_power(std_treatment, std_control, difference, n, alpha)
-    else:
-        powers = equivalence_power(std_treatment, std_control, difference, margin, n, alpha)
-    enough = n[powers >= power]
-    return int(enough[0]) if enough.size else None
+    return float(std * math.sqrt(degrees / stats.chi2.ppf(1 - confidence, degrees)))
 
 
-def _rejects(
-    std_treatment: float, std_control: float, effect: float, n: ArrayLike, alpha: float
-) -> np.ndarray:
-    """P(one-sided Welch test at level alpha rejects), the estimate lying `effect` from its null."""
-    n = np.asarray(n)
-    variances = np.square([std_treatment, std_control])
-    degrees = (n - 1) * variances.sum() ** 2 / np.square(variances).sum()
+def _rejects(std: float, effect: float, n: int, alpha: float, arms: int) -> float:
+    """P(one-sided t test at level alpha rejects), the truth lying `effect` from its null."""
+    degrees = arms * (n - 1)
     # Beyond 1e5 scipy's series fails, and the probability is 1 long before.
-    noncentrality = np.minimum(effect / np.sqrt(variances.sum() / n), 1e5)
-    return stats.nct.sf(stats.t.isf(alpha, degrees), degrees, noncentrality)
+    error = 2 * std / math.sqrt(arms * n)
+    noncentrality = effect / error if effect < 1e5 * error else 1e5
+    return float(stats.nct.sf(stats.t.isf(alpha, degrees), degrees, noncentrality))
+
+
+def _fewest(enough: Callable[[int], bool]) -> int | None:
+    """The least n from 2 on that is enough; more seeds never do worse."""
+    seeds = range(2, MOST_SEEDS + 1)
+    found = bisect.bisect_left(seeds, True, key=enough)
+    return seeds[found] if found < len(seeds) else None
+
+
+def _check(std: float, margin: float) -> None:
+    if std < 0 or not margin > 0:
+        raise ValueError(
+            "the spread must not be negative and the margin must be positive, "
+            f"found {std} and {margin}"
+        )

@@ -1,6 +1,7 @@
 """The report from made-up run records: numbers, refusals, page, figures, reference."""
 
 import csv
+import dataclasses
 import json
 import re
 import shutil
@@ -17,10 +18,19 @@ from scipy import stats
 from aib import files
 from aib.errors import AibError
 from aib.params import load
+from aib.params.studies import Contrast, Factorial, Spread
 from aib.reporting import figures, page, tables
 from aib.reporting.collect import collect
 from aib.reporting.reference import compare, make_reference
 from aib.reporting.summary import headline_lines, summarise
+from aib.statistics import (
+    factorial,
+    fixed_sequence,
+    holm,
+    judge_family,
+    planned_power,
+    two_way_bootstrap,
+)
 from aib.studies.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +86,7 @@ def test_statistics_and_reporting_do_without_torch():
 def test_missing_runs_are_refused_unless_allowed(quick, copied):
     gone = copied / "runs" / quick.runs[3].folder
     shutil.rmtree(gone)
-    with pytest.raises(AibError, match=r"1 of the 36 runs of study 'quick'.*snakemake") as error:
+    with pytest.raises(AibError, match=r"1 of the 48 runs of study 'quick'.*snakemake") as error:
         collect(quick, copied)
     assert str(gone) in str(error.value)
     assert "\n" not in str(error.value)
@@ -88,7 +98,7 @@ def test_missing_runs_are_refused_unless_allowed(quick, copied):
 
 
 def test_a_folder_without_runs_is_refused_even_then(quick, tmp_path):
-    with pytest.raises(AibError, match="36 of the 36 runs"):
+    with pytest.raises(AibError, match="48 of the 48 runs"):
         collect(quick, tmp_path, allow_missing=True)
 
 
@@ -148,7 +158,7 @@ def test_summary_agrees_with_a_direct_computation(results, quick, tree):
     assert row["difference"] == pytest.approx(b.mean() - a.mean())
     assert (row["low"], row["high"]) == pytest.approx((low, high))
     assert row["p"] == pytest.approx(welch.pvalue)
-    assert row["p_holm"] >= row["p"]
+    assert row["p_adjusted"] >= row["p"]
     assert row["n_pairs"] == 6
     assert row["paired_p"] == pytest.approx(stats.ttest_rel(a, b).pvalue)
     assert row["two_way_low"] < row["difference"] < row["two_way_high"]
@@ -161,7 +171,7 @@ def test_an_ablation_is_compared_with_all_runs_of_its_arm(results):
         *("vgg-aib [beta=0]", "vgg-aib [beta=0.1]"),
     }
     row = rows["vgg-aib [beta=0]"]
-    assert (row["n_treatment"], row["n_control"], row["n_pairs"]) == (3, 6, 3)
+    assert (row["n_treatment"], row["n_control"], row["n_pairs"]) == (6, 6, 6)
 
 
 def test_summary_is_plain_json_with_nested_numbers(results):
@@ -183,7 +193,7 @@ def test_diverged_runs_are_listed_and_counted(results, report):
     )
     (row,) = csv.DictReader((report / "tables" / "failures.csv").open())
     assert (row["status"], row["epoch"], row["step"]) == ("diverged", "2", "31")
-    assert "1 of 36 runs diverged" in headline_lines(summarise(results))[-1]
+    assert "1 of 48 runs diverged" in headline_lines(summarise(results))[-1]
     assert "the loss was not finite in epoch 2, step 31" in (report / "index.html").read_text()
 
 
@@ -201,13 +211,274 @@ def test_every_table_is_written(report):
         *("mcnemar", "failures", "history"),
     }
     runs = list(csv.DictReader((report / "tables" / "runs.csv").open()))
-    assert len(runs) == 36
+    assert len(runs) == 48
     assert sum(run["status"] == "diverged" for run in runs) == 1
     localisation = list(csv.DictReader((report / "tables" / "localisation.csv").open()))
     assert {row["arms"] for row in localisation if not row["key"]} == {
         "control: uniform",
         "control: gaussian",
     }
+
+
+# ---------------------------------------------------------------- the factorial
+
+
+DIGITS = "cluttered-digits"
+
+
+def factorial_plan(parameters, **changes) -> Plan:
+    """A study called quick with a factorial, an order of contrasts, and a planned size."""
+    study = parameters.studies["quick"]
+    arms = ("vgg", "vgg-att", "vgg-dvib", "vgg-aib")
+    changes = {
+        "seeds": tuple(range(5)),
+        "margin": 0.75,
+        "correction": "fixed-sequence",
+        "tuned_in": None,
+        "spread": Spread(std=0.6, source="earlier runs"),
+        "arms": {name: study.arms[name] for name in arms},
+        "factorial": Factorial(**dict(zip(Factorial.model_fields, arms, strict=True))),
+        "contrasts": (
+            Contrast(treatment="vgg-aib", control="vgg"),
+            Contrast(treatment="vgg-aib", control="vgg-dvib"),
+        ),
+        "ablations": {},
+    } | changes
+    studies = parameters.studies | {"quick": study.model_copy(update=changes)}
+    return plan(parameters.model_copy(update={"studies": studies}), "quick")
+
+
+def page_text(results, folder: Path) -> str:
+    """The words of a page, without its figures and tags."""
+    page.write_report(results, folder)
+    text = (folder / "index.html").read_text()
+    text = re.sub(r"<(svg|style).*?</\1>", "", text, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
+
+
+def test_main_effects_come_first_and_are_their_own_family(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    summary = summarise(collect(made, write_tree(tmp_path, made)))
+    rows = summary["verdicts"]
+    assert [(row["family"], row["treatment"], row["control"]) for row in rows] == [
+        ("main effects", "attention", "no attention"),
+        ("main effects", "bottleneck", "no bottleneck"),
+        ("main", "vgg-aib", "vgg"),
+        ("main", "vgg-aib", "vgg-dvib"),
+    ]
+    errors = [errors_of(tmp_path, made.cell(DIGITS, arm)) for arm in made.study.arms]
+    found = factorial([100 - error for error in errors], 0.75)
+    for row, effect in zip(rows[:2], (found.first, found.second), strict=True):
+        assert row["difference"] == pytest.approx(effect.interval.estimate)
+        assert (row["low"], row["high"]) == pytest.approx(
+            (effect.interval.low, effect.interval.high)
+        )
+        assert (row["n_treatment"], row["n_control"], row["family_size"]) == (10, 10, 2)
+    contrasts = rows[2:]
+    for name in ("p", "tost_p"):
+        raw = [row[name] for row in contrasts]
+        adjusted = [row[f"{name}_adjusted"] for row in contrasts]
+        assert adjusted == pytest.approx(fixed_sequence(raw).tolist())
+        assert adjusted != pytest.approx(holm(raw).tolist())
+    (interaction,) = summary["interactions"]
+    assert interaction["interaction"] == pytest.approx(found.interaction.interval.estimate)
+    assert summary["power"]["main_effects"] == pytest.approx(
+        planned_power(made.study)["main_effects"]
+    )
+    assert summary["power"]["std_seen"][DIGITS] == pytest.approx(found.std)
+    lines = headline_lines(summary)
+    assert "attention against no attention on cluttered-digits" in lines[1]
+    assert lines[5].startswith("  not judged interaction of attention and bottleneck")
+
+
+def test_the_page_of_a_factorial(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    results = collect(made, write_tree(tmp_path, made))
+    text = page_text(results, tmp_path / "report")
+    order = ("Main effects", "Reported, not judged", "The main question", "Power as planned")
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    assert "in the declared order: a question is open" in text
+    assert "uses the weights of the last epoch, whatever weights" in text
+    assert "attention is " in page.lede(summarise(results)["verdicts"])
+    tables_found = {path.stem for path in (tmp_path / "report" / "tables").glob("*.csv")}
+    assert {"main_effects", "interactions", "contrasts"} <= tables_found
+    contrasts = csv.DictReader((tmp_path / "report" / "tables" / "contrasts.csv").open())
+    assert {row["family"] for row in contrasts} == {"main"}
+
+
+def test_a_factorial_without_an_arm_is_undecided(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    for run in made.runs:
+        write_run(tmp_path, run, diverged=run.names.model == "vgg-att")
+    results = collect(made, tmp_path)
+    text = page_text(results, tmp_path / "report")
+    for row in summarise(results)["verdicts"][:2]:
+        assert (row["verdict"], row["difference"]) == ("undecided", None)
+        assert row["reason"] == "No run of vgg-att is counted, so there is nothing to compare."
+    assert "an arm has no run. Reported, not judged." in text
+
+
+@pytest.mark.parametrize(("share", "n"), [("kept", 5), ("left-out", 4)])
+def test_collapsed_runs_are_told_of(parameters, tmp_path, share, n):
+    made = factorial_plan(parameters, collapsed=share)
+    write_tree(tmp_path, made)
+    gone = next(run for run in made.runs if run.names.model == "vgg-aib")
+    change_result(tmp_path / "runs" / gone.folder, status="collapsed", reason="the rate is 0")
+    results = collect(made, tmp_path)
+    summary = summarise(results)
+    assert [row["n_treatment"] for row in summary["verdicts"]] == [5 + n, 5 + n, n, n]
+    fate = {"kept": "(kept)", "left-out": "(left out, as declared)"}[share]
+    assert f"vgg-aib collapsed in 1 of 5 runs {fate}." in summary["verdicts"][-1]["reason"]
+    assert summary["cells"][DIGITS]["vgg-aib"]["collapsed"] == 1
+    text = page_text(results, tmp_path / "report")
+    assert "collapsed in 1 of 5" in text
+    assert "declared runs finished, 1 of them collapsed" in text
+    assert "  1 of 20 runs collapsed" in headline_lines(summary)
+
+
+def test_comparisons_use_the_declared_checkpoint(parameters, tmp_path):
+    """The kept weights are of another epoch: their predictions are not compared."""
+    made = factorial_plan(parameters, checkpoint="best_validation")
+    results = collect(made, write_tree(tmp_path, made))
+    cell = results.cell(DIGITS, "vgg")
+    best = [record.result["figures"]["best_validation"] for record in cell.counted]
+    mean = 100 - 100 * np.mean([figures["test_accuracy"] for figures in best])
+    summary = summarise(results)
+    assert summary["cells"][DIGITS]["vgg"]["test_error_mean"] == pytest.approx(mean)
+    assert summary["verdicts"][-1]["two_way_low"] is None
+    found = tables.make_tables(results)
+    assert "mcnemar" not in found
+    assert {"last_accuracy", "best_validation_accuracy", "best_test_accuracy"} <= set(
+        found["optimism"][0]
+    )
+    text = page_text(results, tmp_path / "report")
+    assert "uses the weights of the best epoch on validation" in text
+    assert "its predictions are not of the weights compared" in text
+
+
+def test_runs_without_a_validation_split(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    write_tree(tmp_path, made)
+    for run in made.runs:
+        folder = tmp_path / "runs" / run.folder
+        figures = files.read_json(folder / files.RESULT)["figures"]
+        change_result(folder, figures=figures | {"best_validation": None})
+    text = page_text(collect(made, tmp_path), tmp_path / "report")
+    assert "– under best validation: no validation split" in text
+
+
+def test_scores_on_validation_are_not_called_test_scores(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    cells = tuple(
+        dataclasses.replace(
+            cell,
+            runs=tuple(
+                run.model_copy(
+                    update={"evaluation": run.evaluation.model_copy(update={"split": "validation"})}
+                )
+                for run in cell.runs
+            ),
+        )
+        for cell in made.cells
+    )
+    made = dataclasses.replace(made, cells=cells)
+    for run in made.runs:
+        folder = write_run(tmp_path, run)
+        figures = files.read_json(folder / files.RESULT)["figures"]
+        validation = {
+            name: value
+            | {"validation_rate": value["test_rate"]}
+            | {"validation_cross_entropy": value["test_cross_entropy"]}
+            for name, value in figures.items()
+        }
+        change_result(folder, scored="validation", figures=validation | {"best_test": None})
+        history = [
+            {key: value for key, value in json.loads(line).items() if not key.startswith("test")}
+            for line in (folder / files.METRICS).read_text().splitlines()
+        ]
+        for line in history:
+            line["validation_cross_entropy"] = 0.3
+        files.write_history(folder / files.METRICS, history)
+        seal = files.read_json(folder / files.RESULT)["files"]
+        digest = files.file_sha256(folder / files.METRICS)
+        change_result(folder, files=seal | {files.METRICS: digest})
+    text = page_text(collect(made, tmp_path), tmp_path / "report")
+    assert "points of validation accuracy" in text
+    drawn = {path.stem: path.read_text() for path in (tmp_path / "report").glob("figures/*.svg")}
+    assert "difference in validation accuracy" in drawn[f"differences-{DIGITS}"]
+    for name in ("runs", "learning"):
+        assert "validation error" in drawn[f"{name}-{DIGITS}"]
+    assert not [name for name, svg in drawn.items() if re.search("test (error|accuracy)", svg)]
+    assert "validation error, %" in text
+    for words in ("points of test accuracy", "Test error", "difference in test accuracy"):
+        assert words not in text
+    assert "test error, %" not in text.replace("published test error, %", "")
+
+
+def test_images_of_one_source_are_drawn_together(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    write_tree(tmp_path, made)
+    plain = summarise(collect(made, tmp_path))["verdicts"][-1]
+    sources = np.random.default_rng(0).integers(0, 40, 400)
+    (tmp_path / "data" / DIGITS).mkdir(parents=True)
+    np.save(tmp_path / "data" / DIGITS / "test_sources.npy", sources)
+    results = collect(made, tmp_path)
+    row = summarise(results)["verdicts"][-1]
+    right = [
+        np.stack(
+            [
+                record.predictions["predicted"] == record.predictions["labels"]
+                for record in results.cell(DIGITS, arm).counted
+            ]
+        )
+        for arm in ("vgg-aib", "vgg-dvib")
+    ]
+    found = two_way_bootstrap(*right, np.random.default_rng(0), groups=sources)
+    assert row["two_way_low"] == pytest.approx(100 * found.low)
+    assert row["two_way_low"] != pytest.approx(plain["two_way_low"])
+    without = dataclasses.replace(results, groups={DIGITS: None})
+    clustered, alone = (
+        [test["p"] for test in tables.make_tables(each)["mcnemar"]] for each in (results, without)
+    )
+    assert clustered != alone
+
+
+def test_sources_of_other_images_are_refused(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    write_tree(tmp_path, made)
+    (tmp_path / "data" / DIGITS).mkdir(parents=True)
+    np.save(tmp_path / "data" / DIGITS / "test_sources.npy", np.arange(399))
+    with pytest.raises(AibError, match=r"sources of 399 test images, and the runs predicted 400"):
+        summarise(collect(made, tmp_path))
+
+
+def test_a_small_test_set_and_a_ceiling_carry_no_verdict(parameters, tmp_path):
+    """400 images are worth 0.25 points each, and ten errors are 2.5 %."""
+    made = factorial_plan(parameters, margin=0.2)
+    root = write_tree(tmp_path / "results", made)
+    rows = summarise(collect(made, root))["verdicts"]
+    assert {row["verdict"] for row in rows} == {"undecided"}
+    assert "One test example is worth 0.25" in rows[0]["reason"]
+    made = factorial_plan(parameters, margin=20.0)
+    for run in made.runs:
+        folder = root / "runs" / run.folder
+        figures = files.read_json(folder / files.RESULT)["figures"]
+        figures["last"]["test_accuracy"] = 0.99 + 0.001 * (run.seed % 2)
+        change_result(folder, figures=figures)
+    rows = summarise(collect(made, root))["verdicts"]
+    assert {row["verdict"] for row in rows} == {"undecided"}
+    assert "so near the best possible value" in rows[0]["reason"]
+
+
+def test_the_page_claims_no_more_of_the_loss_than_it_does(parameters, tmp_path):
+    made = factorial_plan(parameters)
+    results = collect(made, write_tree(tmp_path, made))
+    text = page_text(results, tmp_path / "report")
+    assert "The loss charges for the rate of z alone" in text
+    assert "from single samples of z" in text
+    for words in ("pays for every bit", "pay for every bit", "Hedges", "P(A"):
+        assert words not in text
 
 
 @pytest.mark.parametrize(
@@ -378,16 +649,23 @@ def test_a_study_whose_runs_all_diverged(parameters, tmp_path):
 def test_the_lede_is_honest(verdicts, words):
     rows = [{"family": "main", "verdict": word} for word in verdicts]
     assert words in page.lede(rows)
+    effects = [row | {"family": "main effects", "treatment": "b"} for row in rows]
+    if verdicts[1:] == ["undecided"]:
+        words = page.lede([row | {"dataset": "d"} for row in effects])
+        assert words.startswith("Main effects: b is better and b is undecided.")
     if "undecided" in verdicts[1:]:
         assert "no finding" in page.lede(rows) or "neither support" in page.lede(rows)
 
 
 def test_a_bound_below_the_margin_is_said():
-    row = {"treatment": "a", "control": "b", "margin": 1.0, "verdict": "better", "difference": 1.4}
-    row |= {"low": 0.2, "high": 2.6, "family_size": 4, "seeds_needed": None}
-    assert "is not settled" in page.sentence(row, 0.05)["rest"]
-    assert "beyond the margin of 1 point" in page.sentence(row | {"low": 1.1}, 0.05)["rest"]
-    assert "−1.40" in page.sentence(row | {"difference": -1.4, "verdict": "worse"}, 0.05)["found"]
+    runs = np.linspace(-1, 1, 6)
+    for shift, words in ((1.4, "is not settled"), (4, "beyond the margin of 1")):
+        (judged,) = judge_family([(runs + shift, runs)], margin=1.0)
+        row = {"treatment": "a", "control": "b", "margin": 1.0, "verdict": str(judged.verdict)}
+        row |= {"difference": -shift, "low": -shift - 1, "high": 1 - shift}
+        found = page.sentence(row | {"reason": judged.reason}, 0.05)
+        assert words in found["rest"]
+        assert f"−{shift:.2f} points of test accuracy" in found["found"]
 
 
 # ---------------------------------------------------------------- reference
