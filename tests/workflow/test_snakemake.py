@@ -1,7 +1,9 @@
 """Real Snakemake on a tiny study: what runs, what does not run again, what survives."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny import edit, environment, jobs, make_project, run
+from tiny import ROOT, edit, environment, jobs, make_project, run
 
 from aib import files, record
 from aib.params import load
@@ -46,7 +48,8 @@ def test_the_whole_chain(project):
     assert "A tiny study" in page
     assert (project / "mlflow.db").exists()
     assert "Nothing to be done" in run(project, *SNAKEMAKE).stderr
-    assert "4 done" in run(project, "aib", "status", "tiny").stdout
+    status = run(project, "aib", "status", "tiny").stdout
+    assert not re.search("waiting|running|stopped|failed", status)
 
 
 def test_a_new_seed_trains_exactly_the_new_runs(project):
@@ -185,6 +188,43 @@ def test_trainings_share_gpus_as_told(tmp_path):
 
 def test_a_clean_clone_of_quick_lists_all_its_jobs(tmp_path):
     project = make_project(tmp_path)
+    refused = run(project, "snakemake", "--cores", "2", "-n", check=False)
+    assert "takes its settings from 'quick-tuning', which has no winners yet" in refused.stderr
+    winners = Path("reports/quick-tuning/winners.json")
+    (project / winners).parent.mkdir(parents=True)
+    shutil.copy(ROOT / winners, project / winners)
     output = run(project, "snakemake", "--cores", "2", "-n").stdout
-    assert re.search(r"^train +36$", output, re.MULTILINE)
+    assert re.search(r"^train +30$", output, re.MULTILINE)
     assert re.search(r"^report +1$", output, re.MULTILINE)
+
+
+def test_a_pilot_is_asked_for_run_and_remembered(tmp_path):
+    project = make_project(tmp_path, epochs_without_pilot=0)
+    study = project / "params/studies/tiny.yaml"
+    study.write_text(study.read_text() + "pilot: {seed: 9, epochs: 2, rate_band: [0.0, 1000.0]}\n")
+    refused = run(project, *SNAKEMAKE, check=False)
+    assert refused.returncode != 0
+    assert "too large to be run without a pilot" in refused.stderr
+    assert not (project / "results/runs").exists()
+    edit(
+        project / "params/protocols.yaml",
+        "optimiser.learning_rate: 0.01",
+        "optimiser.learning_rate: 1.0e-9",
+    )
+    run(project, *SNAKEMAKE[:3], "pilot", *SNAKEMAKE[3:])
+    seen = json.loads((project / "reports/tiny/pilot.json").read_text())
+    # Nothing is learnt at that rate.
+    assert all(row["verdict"].startswith("collapsed") for row in seen["arms"].values())
+    assert (
+        "did not pass (vgg on tiny-digits: collapsed"
+        in run(project, *SNAKEMAKE, check=False).stderr
+    )
+    for row in seen["arms"].values():
+        row["verdict"] = ""
+    (project / "reports/tiny/pilot.json").write_text(json.dumps(seen))
+    assert jobs(project, *SNAKEMAKE)["train"] == 4
+    edit(study, "seed: 9", "seed: 8")
+    assert "is the pilot of other" not in run(project, *SNAKEMAKE, "-n").stderr  # same settings
+    edit(study, "epochs: 2", "epochs: 1")
+    stale = run(project, *SNAKEMAKE, check=False).stderr
+    assert "is the pilot of other arms or settings" in stale
