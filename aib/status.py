@@ -10,6 +10,7 @@ from rich.markup import escape
 from aib import files, record
 from aib.holding import holder
 from aib.spec.run import RunSpec
+from aib.statistics.planning import planned_power
 from aib.studies.plan import Plan
 from aib.terminal import table
 
@@ -101,6 +102,13 @@ def grid(plan: Plan) -> None:
         text = escape(f"{question.treatment} against {question.control} on {question.dataset}")
         console.print(f"{question.family}: {text}")
     console.print(f"margin {study.margin} percentage points, alpha {study.alpha}")
+    planned = planned_power(study) or {}
+    for questions in sorted(planned.keys() & {"main_effects", "pairs"}):
+        found = planned[questions]
+        console.print(
+            f"power of {questions.replace('_', ' ')} at a spread of {planned['std']:g}: "
+            f"{found['superiority']:.2f} at the margin, {found['equivalence']:.2f} at 0"
+        )
     console.print(f"stopping rule: {study.stopping_rule}")
 
 
