@@ -20,7 +20,7 @@ from aib.params import ClutterDataset, load
 DEFAULT_DIGEST = "sha256:cf8696f43cc1820aba4921b8edb218a1a486c5535a5ac70e0b745314ade85c42"
 
 IDENTITY = {
-    **{"kind": "clutter", "image_size": 32, "train": 2500, "validation": 500, "test": 2000},
+    **{"kind": "clutter", "image_size": 32, "train": 3000, "validation": 500, "test": 2000},
     **{"distractors": 3, "digit_sizes": [14, 14], "contrast": 120, "texture": 75},
     "generator_seed": 0,
 }
@@ -63,7 +63,7 @@ def test_identity_and_prepared_bytes_are_the_same_everywhere(tmp_path):
 
 
 def test_sizes_and_types():
-    for name, count in (("train", 2500), ("validation", 500), ("test", 2000)):
+    for name, count in (("train", 3000), ("validation", 500), ("test", 2000)):
         split = default_splits()[name]
         assert split.images.shape == (count, 3, 32, 32)
         assert split.masks.shape == split.fragment_masks.shape == (count, 32, 32)
