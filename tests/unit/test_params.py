@@ -53,19 +53,19 @@ MISTAKES = [
         ["'anchor'", "nearest: 'anchors'"],
     ),
     ("studies/quick-ablations.yaml", "[2, 5,", "[1, 5,", ["model: anchors", "found 1"]),
-    ("studies/quick.yaml", "margin: 0.75", "margin: 1.0\nmargin: 2.0", ["'margin' stands twice"]),
-    ("studies/quick.yaml", "margin: 0.75", "margin: [1.0", ["quick.yaml:", "not YAML"]),
+    ("studies/quick.yaml", "margin: 2.0", "margin: 1.0\nmargin: 3.0", ["'margin' stands twice"]),
+    ("studies/quick.yaml", "margin: 2.0", "margin: [1.0", ["quick.yaml:", "not YAML"]),
     (
         "studies/quick-ablations.yaml",
         "parameter: objective.beta",
         "parameter: seed",
         ["cannot be overridden"],
     ),
-    ("studies/quick.yaml", "margin: 0.75", "margin: .inf", ["margin", "finite"]),
+    ("studies/quick.yaml", "margin: 2.0", "margin: .inf", ["margin", "finite"]),
     ("studies/quick-ablations.yaml", "[2, 5, 20", "[2, 5, 5", ["a value stands twice"]),
     ("studies/quick.yaml", "seeds: [2,", "seeds: [010,", ["010 is a number in base 8"]),
-    ("studies/quick.yaml", "margin: 0.75", "margin: 1:30", ["1:30 is a number in base 60"]),
-    ("studies/quick.yaml", "margin: 0.75", "margin: 1:30.5", ["1:30.5 is a number in base 60"]),
+    ("studies/quick.yaml", "margin: 2.0", "margin: 1:30", ["1:30 is a number in base 60"]),
+    ("studies/quick.yaml", "margin: 2.0", "margin: 1:30.5", ["1:30.5 is a number in base 60"]),
     ("studies/quick.yaml", "seeds: [2,", f"seeds: [{2**63},", ["seeds.0", "less than"]),
     (
         "studies/quick.yaml",
@@ -113,7 +113,7 @@ MISTAKES = [
     ),
     ("studies/quick.yaml", "tuned_in: quick-", "tuned_in: quik-", ["nearest: 'quick-tuning'"]),
     ("studies/quick.yaml", "tuned_in: quick-tuning", "tuned_in: quick", ["no 'tuning'"]),
-    ("studies/quick-tuning.yaml", "runs_per_arm: 12", "runs_per_arm: 13", ["has 3 settings"]),
+    ("studies/quick-tuning.yaml", "runs_per_arm: 4", "runs_per_arm: 5", ["has 2 settings"]),
     (
         "studies/paper-cub.yaml",
         "seed: 1000",
@@ -140,8 +140,8 @@ MISTAKES = [
     ("protocols.yaml", "extends: stated", "extends: state", ["no protocol 'state'", "'stated'"]),
     (
         "protocols.yaml",
-        "optimiser.learning_rate: 0.04",
-        "optimizer.learning_rate: 0.04",
+        "optimiser.learning_rate: 0.02",
+        "optimizer.learning_rate: 0.02",
         ["nearest: 'optimiser'"],
     ),
     ("protocols.yaml", "    quantised:", "    quantized:", ["per_attention", "'quantised'"]),
@@ -161,7 +161,7 @@ MISTAKES = [
     ("studies/quick-ablations.yaml", "objective.beta", "model.family", ["cannot be overridden"]),
     ("studies/quick-ablations.yaml", "objective.beta", "precision", ["'training.precision'"]),
     ("studies/quick.yaml", "{ model: vgg-dvib }", "{ model: vgg-att3 }", ["'levels' is 3"]),
-    ("scales.yaml", "epochs: 24", "epochs: 0", ["quick.epochs", "found 0"]),
+    ("scales.yaml", "epochs: 40", "epochs: 0", ["quick.epochs", "found 0"]),
     ("scales.yaml", "attention_after: 2", "attention_after: 9", ["there are 3 blocks"]),
 ]
 
@@ -199,7 +199,7 @@ def test_a_studys_values_are_those_that_its_tuning_found(folder):
 def test_every_arm_of_a_tuning_study_has_as_many_runs():
     made = plan(params.load(ROOT), "quick-tuning")
     counts = collections.Counter(cell.tuned for cell in made.cells for _ in cell.runs)
-    assert set(counts.values()) == {12}
+    assert set(counts.values()) == {4}
     assert {run.evaluation.split for run in made.runs} == {"validation"}
 
 
