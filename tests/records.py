@@ -8,7 +8,7 @@ from scipy.special import entr
 
 from aib import files
 from aib.params import Parameters
-from aib.params.studies import Ablation, Contrast
+from aib.params.studies import Ablation, Arm, Contrast
 from aib.spec.run import RunSpec
 from aib.studies.plan import Plan, plan
 
@@ -165,6 +165,7 @@ def quick_plan(parameters: Parameters) -> Plan:
     study = parameters.studies["quick"]
     pairs = [("vgg-aib", "vgg"), ("vgg-aib-qt", "vgg"), ("vgg-aib", "vgg-dvib")]
     pairs += [("vgg-aib-qt", "vgg-aib")]
+    overrides = {"vgg-aib": {"objective.beta": 0.01}, "vgg-aib-qt": {"objective.beta": 0.01}}
     ablations = {
         "anchors": Ablation(arm="vgg-aib-qt", parameter="model.anchors", values=(2, 5, 20)),
         "beta": Ablation(arm="vgg-aib", parameter="objective.beta", values=(0, 0.01, 0.1)),
@@ -175,7 +176,11 @@ def quick_plan(parameters: Parameters) -> Plan:
         "correction": "holm",
         "tuned_in": None,
         "factorial": None,
-        "arms": {name: study.arms[name] for name in ERROR if name != "vgg-att"},
+        "arms": {
+            name: Arm(model=name, overrides=overrides.get(name, {}))
+            for name in ERROR
+            if name != "vgg-att"
+        },
         "contrasts": tuple(Contrast(treatment=a, control=b) for a, b in pairs),
         "ablations": ablations,
     }
