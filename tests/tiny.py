@@ -25,7 +25,6 @@ NETWORK = {
 }
 SCALE = {"description": "seconds", "networks": {"vgg": NETWORK}, "epochs": 2, "map_sample": 50}
 SCALE["epochs_without_pilot"] = 1000
-WARM = {"objective.beta_warmup_epochs": 1}
 STUDY = {
     "title": "A tiny study",
     "hypothesis": "None; it exercises the pipeline.",
@@ -35,7 +34,7 @@ STUDY = {
     "seeds": [0, 1],
     "margin": 1.0,
     "stopping_rule": "none",
-    "arms": {"vgg": {"model": "vgg"}, "vgg-aib-qt": {"model": "vgg-aib-qt", "overrides": WARM}},
+    "arms": {"vgg": {"model": "vgg"}, "vgg-aib-qt": {"model": "vgg-aib-qt"}},
     "contrasts": [{"treatment": "vgg-aib-qt", "control": "vgg"}],
 }
 

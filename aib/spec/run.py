@@ -85,12 +85,16 @@ class RunSpec(Strict):
             self.evaluation.select.removeprefix("best_"),
         ):
             raise ValueError("training.validation is none, and 'evaluation' asks for a split apart")
-        warmup, epochs = self.objective.beta_warmup_epochs, self.training.epochs
-        if warmup > epochs:
-            raise ValueError(
-                f"objective.beta_warmup_epochs is {warmup}, and training ends after {epochs}: beta "
-                "would never reach its value"
-            )
+        epochs = self.training.epochs
+        for name, warmup, value in (
+            ("objective.beta_warmup_epochs", self.objective.beta_warmup_epochs, "beta"),
+            ("schedule.warmup_epochs", self.schedule.warmup_epochs, "the learning rate"),
+        ):
+            if warmup > epochs:
+                raise ValueError(
+                    f"{name} is {warmup}, and training ends after {epochs}: {value} would never "
+                    "reach its value"
+                )
         return self
 
     @property

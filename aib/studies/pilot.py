@@ -5,7 +5,7 @@ from aib.studies.plan import Cell, Plan, arm_cell, declared, file_of
 
 
 def pilot_plan(parameters: Parameters, name: str) -> Plan:
-    """The short runs; beta is warmed up over the same share of them as in the study."""
+    """The short runs; warm-ups, but by steps of ten, take the same share of them as in the study."""
     study = declared(parameters, name)
     if study.pilot is None:
         raise ParameterError(f"{file_of(name)}: declares no 'pilot' (seed, epochs, rate_band)")
@@ -25,7 +25,9 @@ def _cell(parameters: Parameters, name: str, dataset: str, arm: str) -> Cell:
         "evaluation.select": "last",
         "evaluation.every": 1,
     }
+    share = pilot.epochs / full.training.epochs
     if full.objective.beta_warmup_epochs:
-        share = full.objective.beta_warmup_epochs / full.training.epochs
-        changes["objective.beta_warmup_epochs"] = round(share * pilot.epochs)
+        changes["objective.beta_warmup_epochs"] = round(share * full.objective.beta_warmup_epochs)
+    if full.schedule.name == "cosine":
+        changes["schedule.warmup_epochs"] = round(share * full.schedule.warmup_epochs)
     return arm_cell(parameters, name, dataset, arm, [pilot.seed], changes)

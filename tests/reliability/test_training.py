@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from tiny import edit, environment, make_project, run
 
 from aib import files, record
@@ -329,8 +330,9 @@ def test_bf16_trains_and_is_recorded(tmp_path):
     """The GPU's usual precision, by the same lines on a CPU."""
     project = make_project(tmp_path)
     study = project / "params/studies/tiny.yaml"
-    edit(study, "objective.beta_warmup_epochs: 1", "training.precision: bf16")
-    edit(project / "params/protocols.yaml", "beta_warmup_epochs: 8", "beta_warmup_epochs: 1")
+    content = yaml.safe_load(study.read_text())
+    content["arms"]["vgg-aib-qt"]["overrides"] = {"training.precision": "bf16"}
+    study.write_text(yaml.safe_dump(content))
     run(project, "aib", "data", "prepare", "tiny-digits")
     name = find_run(project, "vgg-aib-qt")
     run(project, *command(name))

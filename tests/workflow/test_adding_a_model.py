@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny import WARM, make_project, run
+from tiny import make_project, run
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adding-a-model.md"
 FAMILIES = "FAMILIES = {\n"
@@ -32,11 +32,7 @@ def project(tmp_path_factory):
     path.write_text(yaml.safe_dump(scales))
     study = yaml.safe_load((folder / "params/studies/tiny.yaml").read_text())
     study |= {"seeds": [0], "contrasts": []}
-    study["arms"] = {
-        "vgg-aib-qt5": {"model": "vgg-aib-qt5", "overrides": WARM},
-        "patches": {"model": "patches"},
-        "patches-aib": {"model": "patches-aib", "overrides": WARM},
-    }
+    study["arms"] = {name: {"model": name} for name in ("vgg-aib-qt5", "patches", "patches-aib")}
     (folder / "params/studies/tiny.yaml").write_text(yaml.safe_dump(study))
     return folder
 

@@ -6,7 +6,6 @@ import pytest
 import yaml
 from tiny import jobs, make_project, run
 
-COLD = {"objective.beta_warmup_epochs": 0}  # one epoch
 SNAKEMAKE = ("snakemake", "--cores", "2", "--config", "study=tiny")
 
 
@@ -16,8 +15,8 @@ def project(tmp_path_factory):
     for name, changes in {
         "params/studies/tiny.yaml": {
             "arms": {
-                "pretrained": {"model": "vgg16-aib", "overrides": COLD},
-                "scratch": {"model": "vgg16-aib", "overrides": COLD | {"model.weights": "none"}},
+                "pretrained": {"model": "vgg16-aib"},
+                "scratch": {"model": "vgg16-aib", "overrides": {"model.weights": "none"}},
             },
             "seeds": [0],
             "contrasts": [],
