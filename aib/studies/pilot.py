@@ -5,7 +5,7 @@ from aib.studies.plan import Cell, Plan, arm_cell, declared, file_of
 
 
 def pilot_plan(parameters: Parameters, name: str) -> Plan:
-    """The short runs; warm-ups, but by steps of ten, take the same share of them as in the study."""
+    """The short runs; linear warm-ups take the same share of them as in the study."""
     study = declared(parameters, name)
     if study.pilot is None:
         raise ParameterError(f"{file_of(name)}: declares no 'pilot' (seed, epochs, rate_band)")
