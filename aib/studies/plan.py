@@ -199,6 +199,7 @@ def plan_all(parameters: Parameters) -> dict[str, Plan]:
 def check_protocols(parameters: Parameters) -> None:
     """Resolve what protocols say of families and kinds of attention, used by a study or not."""
     plain = {"normalisation": None, "augmentation.crop_size": None, "training.train_subset": None}
+    plain |= {"training.epochs": 1000}  # a warm-up that outlasts a short scale is no mistake here
     largest = max(parameters.datasets, key=lambda name: parameters.datasets[name].image_size)
     for (protocol, content), (name, model), (scale, sizes) in itertools.product(
         parameters.protocols.items(), parameters.models.items(), parameters.scales.items()
