@@ -206,7 +206,7 @@ def test_a_studys_values_are_those_that_its_tuning_found(folder):
 def test_every_arm_of_a_tuning_study_has_as_many_runs():
     made = plan(params.load(ROOT), "quick-tuning")
     counts = collections.Counter(cell.tuned for cell in made.cells for _ in cell.runs)
-    assert set(counts.values()) == {4}
+    assert set(counts.values()) == {made.study.tuning.runs_per_arm}
     assert {run.evaluation.split for run in made.runs} == {"validation"}
 
 

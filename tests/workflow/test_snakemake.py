@@ -194,7 +194,7 @@ def test_a_clean_clone_of_quick_lists_all_its_jobs(tmp_path):
     (project / winners).parent.mkdir(parents=True)
     shutil.copy(ROOT / winners, project / winners)
     output = run(project, "snakemake", "--cores", "2", "-n").stdout
-    assert re.search(r"^train +30$", output, re.MULTILINE)
+    assert re.search(r"^train +25$", output, re.MULTILINE)
     assert re.search(r"^report +1$", output, re.MULTILINE)
 
 
@@ -208,7 +208,7 @@ def test_a_pilot_is_asked_for_run_and_remembered(tmp_path):
     assert not (project / "results/runs").exists()
     edit(
         project / "params/protocols.yaml",
-        "optimiser.learning_rate: 0.01",
+        "optimiser.learning_rate: 0.02",
         "optimiser.learning_rate: 1.0e-9",
     )
     run(project, *SNAKEMAKE[:3], "pilot", *SNAKEMAKE[3:])
