@@ -30,7 +30,7 @@ from aib.training.optimiser import make_optimiser
 PARAMETERS = load(Path(__file__).parents[2])
 BLOCK = {"channels": 4, "layers": 1}
 TINY = {
-    "description": "one epoch of nearly nothing",
+    "description": "two epochs of nearly nothing",
     "networks": {
         "vgg": {
             "blocks": [
@@ -46,7 +46,7 @@ TINY = {
         "wrn": {"depth": 10, "widen": 1, "latent": 4},
         "imagenet": {"latent": 4},
     },
-    "epochs": 1,
+    "epochs": 2,
     "epochs_without_pilot": 0,
     "map_sample": 8,
 }
