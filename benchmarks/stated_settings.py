@@ -52,7 +52,7 @@ class Trial:
 def trials() -> list[Trial]:
     """As released, with clipping and warm-up of beta, then smaller rates."""
     settings = [(0.1, 0, None), (0.1, 0, 5.0), (0.1, 2, None), (0.1, 2, 5.0)]
-    settings += [(0.05, 0, None), (0.05, 2, None), (0.02, 0, None)]
+    settings += [(0.05, 0, None), (0.05, 2, None), (0.02, 0, None), (0.02, 2, 5.0)]
     return [
         Trial(*network, latent, *setting, seed)
         for network, tried in (

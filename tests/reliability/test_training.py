@@ -372,8 +372,8 @@ def test_other_code_than_the_workflow_saw_is_refused(project):
 def test_the_weights_that_the_protocol_selects_are_kept(tmp_path, select):
     project = make_project(tmp_path, epochs=6)
     study = project / "params/studies/tiny.yaml"
-    overrides = f"{{model: vgg, overrides: {{evaluation.select: {select}}}}}"
-    edit(study, "  vgg:\n    model: vgg\n", f"  vgg: {overrides}\n")
+    overrides = f"{{evaluation.select: {select}, evaluation.every: 4}}"
+    edit(study, "  vgg:\n    model: vgg\n", f"  vgg: {{model: vgg, overrides: {overrides}}}\n")
     run(project, "aib", "data", "prepare", "tiny-digits")
     name = find_run(project, "vgg")
     run(project, *command(name))

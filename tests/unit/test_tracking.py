@@ -106,7 +106,7 @@ def test_tags_say_what_a_run_is(imported, quick, tree):
         "aib.seed": "1",
         "aib.dataset": "cluttered-digits",
         "aib.model": "vgg-aib-qt",
-        "aib.protocol": "stated-short",
+        "aib.protocol": "stated-quick",
         "aib.scale": "quick",
         "aib.run_key": spec.key,
         "aib.code_hash": "c0ffee123456",

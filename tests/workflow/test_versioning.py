@@ -109,7 +109,8 @@ def test_two_versions_are_compared_and_the_first_restored(project):
         f"{DATA}/{part}"
         for part in (
             "manifest.json",
-            *(f"test_{what}.npy" for what in ("images", "labels", "masks")),
+            *(f"test_{what}.npy" for what in ("images", "labels", "masks", "sources")),
+            "test_fragment_masks.npy",
         )
     }
     assert modified(run(project, "dvc", "diff").stdout) == changed
