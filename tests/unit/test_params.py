@@ -295,7 +295,7 @@ SWITCHES = {
     "normalisation": ("released-vgg", "released-wrn", "imagenet", "own"),
     "schedule.warmup_epochs": (0, 0, 0, 1),
     "second_forward": (None, None, 12, None),
-    "optimiser.learning_rate": (0.1, 0.1, 1e-4, 0.1),
+    "optimiser.learning_rate": (0.1, 0.1, 1e-4, 0.02),
     "batch_size": (128, 128, 16, 128),
 }
 
