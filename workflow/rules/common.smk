@@ -36,13 +36,16 @@ os.environ.update(
 )
 TEMPLATES = sorted(str(path) for path in template_files())
 
-# One failing run does not stop the others; and without a limit of its own a resource is ignored.
-if workflow.execution_settings is not None:
-    workflow.execution_settings.keep_going = True
+# Without a limit of its own a resource is ignored.
 if DEVICE != "cpu" and visible_gpus():
     workflow.global_resources.setdefault(
         "gpu", len(visible_gpus()) * CONFIG.trainings_per_gpu
     )
+
+
+# One failing run does not stop the others. While this file is read there are no settings to change.
+onstart:
+    workflow.scheduler.keepgoing = True
 
 
 wildcard_constraints:
