@@ -92,15 +92,19 @@ def test_one_failing_run_does_not_stop_the_others(project):
     study = project / "params/studies/tiny.yaml"
     edit(study, "seeds:\n- 0\n- 1\n", "seeds:\n- 0\n- 1\n- 2\n- 3\n")
     new = [spec for spec in plan(load(project), "tiny").runs if spec.seed > 1]
-    broken = project / "results/runs" / new[0].folder / files.CHECKPOINT
-    broken.parent.mkdir(parents=True)
-    broken.write_bytes(b"not a checkpoint")
-    assert run(project, *SNAKEMAKE, check=False).returncode != 0
+    # Two on one core: in whatever order they start, one of them starts after the other failed.
+    broken = [project / "results/runs" / spec.folder / files.CHECKPOINT for spec in new[:2]]
+    for path in broken:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"not a checkpoint")
+    one_core = [*SNAKEMAKE[:1], "--cores", "1", *SNAKEMAKE[3:]]
+    assert run(project, *one_core, check=False).returncode != 0
     made = [(project / "results/runs" / spec.folder / files.RESULT).exists() for spec in new]
-    assert made == [False, True, True, True]
-    assert "1 failed" in run(project, "aib", "status", "tiny").stdout
-    broken.unlink()
-    assert jobs(project, *SNAKEMAKE)["train"] == 1
+    assert made == [False, False, True, True]
+    assert "2 failed" in run(project, "aib", "status", "tiny").stdout
+    for path in broken:
+        path.unlink()
+    assert jobs(project, *SNAKEMAKE)["train"] == 2
     run(project, *SNAKEMAKE)
     edit(study, "- 2\n- 3\n", "")
 
