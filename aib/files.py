@@ -14,7 +14,7 @@ from aib.errors import AibError
 SCHEMA = 2  # of records; older ones lack sealed files, outcomes and information
 RESULT, SPEC, METRICS = "result.json", "spec.json", "metrics.jsonl"
 PREDICTIONS, ATTENTION, WEIGHTS = "predictions.npz", "attention.npz", "weights.safetensors"
-LOCALISATION, CHECKPOINT, LOG = "localisation.json", "checkpoint.pt", "log.txt"
+CHECKPOINT, LOG = "checkpoint.pt", "log.txt"
 FAILURE, LOCK, HOLDER, FINISHED = "failure.txt", "lock", "holder.json", "finished.json"
 ADOPTED = "adopted.json"
 # What a trainer writes and result.json seals; result.json itself is sealed by being the last one.

@@ -14,7 +14,6 @@ from aib.errors import AibError
 from aib.files import (
     ADOPTED,
     ATTENTION,
-    LOCALISATION,
     METRICS,
     PREDICTIONS,
     RESULT,
@@ -23,6 +22,8 @@ from aib.files import (
     file_sha256,
     read_json,
 )
+
+LOCALISATION = "localisation.json"  # made from a finished run: not sealed with it
 
 
 @dataclass(frozen=True)

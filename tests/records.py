@@ -9,6 +9,7 @@ from scipy.special import entr
 from aib import files
 from aib.params import Parameters
 from aib.params.studies import Ablation, Arm, Contrast
+from aib.record import LOCALISATION
 from aib.spec.run import RunSpec
 from aib.studies.plan import Plan, plan
 
@@ -86,7 +87,7 @@ def made_up_run(folder: Path, run: RunSpec, rng: np.random.Generator) -> dict:
     anchors = None
     if run.model.has_map:
         localisation = made_up_maps(folder, run, rng)
-        files.write_json(folder / files.LOCALISATION, localisation)
+        files.write_json(folder / LOCALISATION, localisation)
         if run.model.anchor_count:
             usage = rng.dirichlet(np.ones(run.model.anchor_count))
             anchors = {"values": np.linspace(0, 1, run.model.anchor_count).tolist()}

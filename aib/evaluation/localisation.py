@@ -14,8 +14,8 @@ from scipy.stats import rankdata
 from aib.data.crop import centre
 from aib.data.prepared import load
 from aib.errors import AibError
-from aib.files import ATTENTION, LOCALISATION, write_json
-from aib.record import Record
+from aib.files import ATTENTION, write_json
+from aib.record import LOCALISATION, Record
 
 
 def upsample(maps: np.ndarray, size: int) -> np.ndarray:

@@ -16,6 +16,17 @@ GALLERY = 12  # images
 
 
 @torch.no_grad()
+def gallery_means(model: nn.Module, loader: Loader) -> torch.Tensor:
+    """Mean maps (12, h, w) of a split's first images, on the CPU.
+
+    The model is put into evaluation mode and left there.
+    """
+    model.eval()
+    images, _ = next(iter(loader.evaluation_batches(GALLERY)))
+    return model(images, 0).attention.mean.float().squeeze(1).cpu()
+
+
+@torch.no_grad()
 def attention_arrays(
     model: nn.Module,
     loaders: dict[str, Loader],

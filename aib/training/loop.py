@@ -37,12 +37,13 @@ class State:
     trace: Tensor | None = None  # (steps, TRACED)
     history: list[dict[str, float]] = field(default_factory=list)
     kept: dict[str, Tensor] = field(default_factory=dict)  # weights of the best epoch, if asked for
+    film: list[Tensor] = field(default_factory=list)  # maps of the gallery, each evaluated epoch
     seconds: float = 0.0  # of all, until the checkpoint
     step_seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
     PLAIN: ClassVar = (
-        *("epoch", "step", "epoch_start", "trace", "history", "kept"),
+        *("epoch", "step", "epoch_start", "trace", "history", "kept", "film"),
         *("seconds", "step_seconds", "evaluation_seconds"),
     )
 

@@ -20,7 +20,7 @@ from aib.data.loader import Loader
 from aib.data.prepared import PreparedData
 from aib.errors import AibError
 from aib.evaluation.accuracy import Figures, label_entropy, label_shares, predict, score
-from aib.evaluation.maps import attention_arrays
+from aib.evaluation.maps import attention_arrays, gallery_means
 from aib.generators import Generators, derived_seed
 from aib.models import build
 from aib.models.initialise import initialise
@@ -181,6 +181,9 @@ class _Run:
         due = line["epoch"] % self.spec.evaluation.every == 0
         if due or line["epoch"] == self.spec.training.epochs:
             line |= self._evaluate_epoch()
+            if self.spec.model.has_map:
+                model = self._evaluated(self.spec.evaluation.samples[0])
+                state.film.append(gallery_means(model, self.loaders[self.spec.splits[-1]]))
         spent = sum(entry["seconds"] for entry in state.history)
         state.evaluation_seconds += time.perf_counter() - begin
         line["seconds"] = state.step_seconds - spent
@@ -279,6 +282,8 @@ class _Run:
             maps = attention_arrays(
                 model, self.loaders, self.data, spec.splits, spec.map_sample, spec.seed
             )
+            evaluated = [line["epoch"] for line in state.history if f"{scored}_accuracy" in line]
+            maps |= {"film": torch.stack(state.film).numpy(), "film_epochs": np.array(evaluated)}
             files.write_arrays(self.folder / files.ATTENTION, **maps)
         state.evaluation_seconds += time.perf_counter() - begin
         choices = ("last", "best_validation", "best_test")

@@ -121,6 +121,12 @@ def test_every_model_trains_as_released(data, tmp_path, name):
         assert maps["test_mean"].max() <= 1
         assert maps["gallery_images"].shape[1:] == (3, 32, 32)
         assert maps["gallery_masks"].shape[1:] == (32, 32)
+        assert maps["film_epochs"].tolist() == [
+            line["epoch"] for line in record.read(tmp_path).history
+        ]
+        kept = result["figures"][each.evaluation.select]["epoch"]
+        if not each.training.weight_average:  # else one of two networks was kept
+            assert np.array_equal(maps["film"][kept - 1], maps["gallery_mean"])
     if each.model.anchor_count:
         anchors = result["anchors"]
         assert len(anchors["usage"]) == each.model.anchor_count

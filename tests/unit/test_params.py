@@ -43,7 +43,12 @@ MISTAKES = [
     ("studies/quick.yaml", "scale: quick", "scale: quik", ["no scale 'quik'", "nearest: 'quick'"]),
     ("studies/quick.yaml", "[cluttered-digits]", "[cifar]", ["no dataset 'cifar'", "cifar10"]),
     ("studies/quick.yaml", "protocol: stated-quick", "protocol: statd", ["protocol", "'stated'"]),
-    ("studies/quick.yaml", "seeds: [13, 14, 15,", "seeds: [13, 14, 14,", ["'seeds' names 14 twice"]),
+    (
+        "studies/quick.yaml",
+        "seeds: [13, 14, 15,",
+        "seeds: [13, 14, 14,",
+        ["'seeds' names 13 twice"],
+    ),
     ("studies/quick.yaml", "seeds: [13, 14, 15,", "seeds: [13, one, 15,", ["seeds.1", '"one"']),
     ("studies/quick.yaml", "control: vgg }", "control: vg }", ["no arm 'vg'", "nearest: 'vgg'"]),
     (

@@ -19,6 +19,7 @@ from aib import files
 from aib.errors import AibError
 from aib.params import load
 from aib.params.studies import Contrast, Factorial, Spread
+from aib.record import LOCALISATION
 from aib.reporting import figures, page, tables
 from aib.reporting.collect import collect
 from aib.reporting.reference import compare, make_reference
@@ -600,7 +601,7 @@ def test_real_images_two_seeds_no_ablation_no_masks(parameters, tmp_path):
     smoke = plan(parameters, "cifar10-smoke")
     for run in smoke.runs:
         folder = write_run(tmp_path, run)
-        (folder / files.LOCALISATION).unlink(missing_ok=True)
+        (folder / LOCALISATION).unlink(missing_ok=True)
     summary = page.write_report(collect(smoke, tmp_path), tmp_path / "report")
     assert len(summary["verdicts"]) == 1
     text = (tmp_path / "report" / "index.html").read_text()

@@ -210,7 +210,7 @@ def test_what_changed_is_replaced(database, quick, copied):
     changed = copied / "runs" / quick.runs[0].folder
     change_result(changed, code_hash="0ther0000000")
     scored = copied / "runs" / quick.cell("cluttered-digits", "vgg-aib").runs[0].folder
-    (scored / files.LOCALISATION).unlink()  # no part of result.json
+    (scored / record.LOCALISATION).unlink()  # no part of result.json
     before = runs_of(database)
     said = import_study(quick, copied, REPORTS)
     assert "48 runs (0 new, 2 replaced, 0 removed, 46 unchanged)" in said
