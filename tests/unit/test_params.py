@@ -45,8 +45,8 @@ MISTAKES = [
     ("studies/quick.yaml", "protocol: stated-quick", "protocol: statd", ["protocol", "'stated'"]),
     (
         "studies/quick.yaml",
-        "seeds: [13, 14, 15,",
-        "seeds: [13, 14, 14,",
+        "seeds: [13, 14,",
+        "seeds: [13, 13,",
         ["'seeds' names 13 twice"],
     ),
     ("studies/quick.yaml", "seeds: [13, 14, 15,", "seeds: [13, one, 15,", ["seeds.1", '"one"']),
@@ -75,7 +75,7 @@ MISTAKES = [
     (
         "studies/quick.yaml",
         "  vgg-aib: {",
-        "  twin: { model: vgg, overrides: { optimiser.learning_rate: 0.05 } }\n  vgg-aib: {",
+        "  twin: { model: vgg }\n  vgg-aib: {",
         ["arms.twin: is the same run as arm 'vgg'"],
     ),
     (
@@ -165,7 +165,7 @@ MISTAKES = [
     ),
     ("studies/quick-ablations.yaml", "objective.beta", "model.family", ["cannot be overridden"]),
     ("studies/quick-ablations.yaml", "objective.beta", "precision", ["'training.precision'"]),
-    ("studies/quick.yaml", "model: vgg-dvib", "model: vgg-att3", ["'levels' is 3"]),
+    ("studies/quick.yaml", "{ model: vgg-att }", "{ model: vgg-att3 }", ["'levels' is 3"]),
     ("scales.yaml", "epochs: 72", "epochs: 0", ["quick.epochs", "found 0"]),
     ("studies/quick-tuning.yaml", "epochs: [36]", "epochs: [73]", ["is 73, and training ends"]),
     (
