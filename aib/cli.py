@@ -281,6 +281,34 @@ def localise(
 
 
 @app.command()
+def evaluate(
+    target: Annotated[Path, typer.Argument(help="folder of a finished run, or a safetensors file")],
+    what: Annotated[
+        list[str] | None, typer.Option(help="entries of params/evaluations.yaml; all if not given")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="of a file: its network")] = None,
+    dataset: Annotated[str | None, typer.Option(help="of a file: what it was trained on")] = None,
+    protocol: Annotated[str, typer.Option(help="of a file: normalisation and crop")] = "stated",
+    scale: Annotated[str, typer.Option(help="of a file: the network's sizes")] = "paper",
+    device: Annotated[str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Ask what a network's map and predictions are worth: a finished run, or anybody's weights.
+
+    A run keeps what was found in evaluation.json; of a file it is printed as JSON.
+    """
+    from aib.evaluation.command import evaluate_file, evaluate_folder
+    from aib.spec.run import Names
+
+    if target.suffix != ".safetensors":
+        evaluate_folder(target, RESULTS, what, device)
+        return
+    if model is None or dataset is None:
+        raise AibError(f"{target}: say which network it is of with --model and --dataset")
+    names = Names(dataset=dataset, model=model, protocol=protocol, scale=scale)
+    print(evaluate_file(target, names, RESULTS, what, device))
+
+
+@app.command()
 def status(
     study: StudyName = "quick",
     watch: Annotated[bool, typer.Option("--watch", help="refresh until all is done")] = False,

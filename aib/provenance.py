@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def import_closure(entry: str) -> set[str]:
         found.add(name)
         if "." in name:
             waiting.add(name.rsplit(".", 1)[0])
-        for node in ast.walk(ast.parse(_module_path(name).read_text())):
+        for node in _running(ast.parse(_module_path(name).read_text())):
             if isinstance(node, ast.Import):
                 waiting |= {a.name for a in node.names if a.name.split(".")[0] == PACKAGE}
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
@@ -58,6 +59,15 @@ def import_closure(entry: str) -> set[str]:
                 module, colon, _ = node.value.partition(":")
                 named |= {module} if colon and module.startswith(f"{PACKAGE}.") else set()
     return found
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those under `if TYPE_CHECKING`, which never run."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _running(node)
 
 
 def _module_path(name: str) -> Path | None:

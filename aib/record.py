@@ -23,7 +23,8 @@ from aib.files import (
     read_json,
 )
 
-LOCALISATION = "localisation.json"  # made from a finished run: not sealed with it
+# Made from a finished run, and not sealed with it: all evaluations, and each with its arrays.
+LOCALISATION, EVALUATION, PARTS = "localisation.json", "evaluation.json", "evaluation"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,17 @@ class Record:
         """The map against the masks; None where there is no map or no mask."""
         path = self.folder / LOCALISATION
         return read_json(path) if path.exists() else None
+
+    @cached_property
+    def evaluation(self) -> dict[str, dict]:
+        """The numbers of each evaluation that says something of this run, by name."""
+        path = self.folder / EVALUATION
+        found = read_json(path) if path.exists() else {}
+        return {name: each["numbers"] for name, each in found.items() if "numbers" in each}
+
+    def evaluation_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of an evaluation; empty where it has none."""
+        return self._arrays(f"{PARTS}/{name}.npz")
 
     def check_seal(self) -> None:
         """Hash the run's files again; `AibError` names one that is not what training wrote."""

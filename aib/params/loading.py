@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from aib.evaluation.parts import AnyEvaluation
 from aib.files import read_json
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
@@ -28,6 +29,7 @@ class Parameters(Strict):
     models: dict[Name, AnyModel]
     protocols: dict[Name, Protocol]
     scales: dict[Name, Scale]
+    evaluations: dict[Name, AnyEvaluation]
     studies: dict[Name, Study]
     published: tuple[PublishedValue, ...]
     winners: dict[Name, dict[str, Any]]  # of tuning studies that were reported: dataset, arm
@@ -40,6 +42,7 @@ FILES: dict[str, Any] = {
     "models": dict[Name, AnyModel],
     "protocols": dict[Name, Protocol],
     "scales": dict[Name, Scale],
+    "evaluations": dict[Name, AnyEvaluation],
     "published": tuple[PublishedValue, ...],
     "study": Study,
 }
@@ -132,6 +135,12 @@ def _cross_check(parameters: Parameters) -> None:
         for key in protocol.facts:
             if not _has(protocol, key.split(".")):
                 raise ParameterError(f"{where}.facts: {key}: no such key in this protocol")
+    for name, entry in parameters.evaluations.items():
+        where = f"params/evaluations.yaml: {name}"
+        for dataset in (*(entry.datasets or ()), *entry.other_datasets):
+            known(where, dataset, parameters.datasets, "dataset")
+        if entry.label_map is not None:
+            known(f"{where}.label_map", entry.label_map, parameters.label_maps, "label map")
     for name, study in parameters.studies.items():
         where = f"params/studies/{name}.yaml"
         for dataset in study.datasets:

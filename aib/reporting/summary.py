@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aib.errors import AibError
+from aib.numbers import plain
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.statistics import (
@@ -63,17 +64,6 @@ def summarise(results: StudyResults) -> dict[str, Any]:
             "cost": cost(results),
         }
     )
-
-
-def plain(content: Any) -> Any:
-    """The same content for JSON: eight digits, None for what is not a number."""
-    if isinstance(content, dict):
-        return {str(key): plain(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [plain(item) for item in content]
-    if isinstance(content, float | np.floating):
-        return float(f"{content:.8g}") if math.isfinite(content) else None
-    return content
 
 
 def spread(name: str, interval: Interval | None) -> dict[str, float | None]:

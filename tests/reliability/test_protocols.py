@@ -16,7 +16,10 @@ from aib import files, record
 from aib.data.prepared import load as load_data
 from aib.data.preparing import prepare
 from aib.errors import AibError
+from aib.evaluation.evaluate import evaluate_run, load_subject
 from aib.evaluation.localisation import figures, localise, upsample
+from aib.evaluation.parts import AnyEvaluation, kinds
+from aib.evaluation.subject import Surroundings
 from aib.generators import Generators
 from aib.params import Scale, check, load
 from aib.spec.models import FAMILIES
@@ -375,3 +378,99 @@ def test_the_scale_of_fp16_is_part_of_the_checkpoint():
         states.append(loop.State(network, optimiser, scaler, None, generators))
     states[1].restore(states[0].to_dict())
     assert states[1].scaler.get_scale() == 1024
+
+
+# ---------------------------------------------------------------- evaluations of finished runs
+
+SHORT = {  # every kind on few images
+    "interventions": {"train_images": 20},
+    "localisation": {},
+    "sanity": {"untrained": 2, "sample": 20},
+    "interpretability": {"sample": 10, "windows": [8], "radii": [8]},
+    "deletion": {"sample": 4, "steps": 2},
+    "map_information": {"sample": 10},
+    "calibration": {},
+    "corruptions": {"sample": 10},
+    "cross_domain": {"target": "elsewhere"},
+}
+
+
+def entries(**changes: dict):
+    content = {
+        kind: {"kind": kind} | given | changes.get(kind, {}) for kind, given in SHORT.items()
+    }
+    return check(dict[str, AnyEvaluation], content, "evaluations")
+
+
+def around(data_folder: Path) -> Surroundings:
+    return Surroundings(data_folder.parent, PARAMETERS.label_maps, torch.device("cpu"))
+
+
+def test_every_kind_of_evaluation_is_tried():
+    assert sorted(SHORT) == kinds()
+
+
+@pytest.mark.parametrize("name", ["vgg", "vgg-att2", "vgg-aib-qt", "wrn-abn", "wrn-aib"])
+def test_an_evaluation_says_what_it_found_or_why_not(data_folder, data, tmp_path, name):
+    run(spec(name, protocol_of(name)), data, tmp_path)
+    found = evaluate_run(record.read(tmp_path), entries(), around(data_folder))
+    reasons = {kind: each["inapplicable"] for kind, each in found.items() if "numbers" not in each}
+    assert "elsewhere is not here" in reasons.pop("cross_domain")
+    expected = {
+        "vgg": {"interventions", "localisation", "sanity", "map_information"},
+        "vgg-att2": {"interventions", "map_information", "deletion"},
+        "wrn-abn": {"interventions", "map_information"},
+    }
+    assert set(reasons) == expected.get(name, set())
+    assert record.read(tmp_path).evaluation.keys() == found.keys() - reasons - {"cross_domain"}
+
+
+def test_a_subject_predicts_what_the_run_predicted_and_its_own_map_changes_nothing(
+    data_folder, data, tmp_path
+):
+    each = spec("vgg-aib-qt", "stated", training__epochs=2)
+    run(each, data, tmp_path)
+    subject = load_subject(each, tmp_path / files.WEIGHTS, around(data_folder))
+    kept = record.read(tmp_path).predictions
+    assert np.array_equal(subject.test.predicted, kept["predicted"])
+    images = subject.split("test").images
+    replaced = subject.look(images, subject.test.used)
+    assert np.allclose(replaced.log_probabilities, subject.test.log_probabilities, atol=1e-5)
+    inverted = subject.look(images, 1 - subject.test.used)
+    assert not np.allclose(inverted.log_probabilities, subject.test.log_probabilities, atol=1e-3)
+    again = subject.look(images)  # nothing of a replacement stays
+    assert np.array_equal(again.log_probabilities, subject.test.log_probabilities)
+    drawn = [subject.untrained(draw).look(images).maps for draw in (0, 0, 1)]
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.allclose(drawn[0], drawn[2])
+    assert np.array_equal(subject.look(images).maps, subject.test.maps)
+
+
+def test_a_changed_part_alone_is_evaluated_again(data_folder, data, tmp_path):
+    run(spec("vgg-att", "stated"), data, tmp_path)
+    folder, here = tmp_path / record.PARTS, around(data_folder)
+    first = evaluate_run(record.read(tmp_path), entries(), here, {"localisation", "sanity"})
+    assert set(first) == {"localisation", "sanity"}
+    times = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    changed = entries(sanity={"sample": 10})
+    second = evaluate_run(record.read(tmp_path), changed, here, {"sanity"})
+    assert second["localisation"] == first["localisation"]
+    assert second["sanity"] != first["sanity"]
+    moved = {p.name for p in folder.iterdir() if p.stat().st_mtime_ns != times[p.name]}
+    assert moved == {"sanity.json", "sanity.npz"}
+    (folder / "localisation.npz").write_bytes(b"cut")
+    third = evaluate_run(record.read(tmp_path), changed, here)
+    assert third["localisation"]["numbers"] == first["localisation"]["numbers"]
+    assert set(third) == set(SHORT)
+
+
+def test_weights_of_another_network_are_one_line(data_folder, data, tmp_path):
+    run(spec("vgg", "stated"), data, tmp_path)
+    path, here = tmp_path / files.WEIGHTS, around(data_folder)
+    with pytest.raises(AibError, match="weights of another network than 'vgg-att'"):
+        load_subject(spec("vgg-att", "stated"), path, here)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(AibError, match="no readable weights"):
+        load_subject(spec("vgg", "stated"), path, here)
+    with pytest.raises(AibError, match="not what training wrote"):
+        evaluate_run(record.read(tmp_path), entries(), here)

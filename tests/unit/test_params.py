@@ -174,6 +174,10 @@ MISTAKES = [
         "{ model: vgg-att, overrides: { schedule.warmup_epochs: 73 } }",
         ["schedule.warmup_epochs is 73, and training ends after 72"],
     ),
+    ("evaluations.yaml", "kind: sanity", "kind: santy", ["evaluations.yaml", "sanity"]),
+    ("evaluations.yaml", "kind: sanity", "kind: sanity\n  smaple: 3", ["nearest: 'sample'"]),
+    ("evaluations.yaml", "target: stl10-32", "target: stl10-3", ["nearest: 'stl10-32'"]),
+    ("evaluations.yaml", "partners: cifar10-to", "partners: cifar-to", ["no label map"]),
     ("scales.yaml", "attention_after: 2", "attention_after: 9", ["there are 3 blocks"]),
 ]
 

@@ -1,0 +1,134 @@
+"""Every declared evaluation of a finished run, or of weights that somebody else trained."""
+
+import json
+import time
+from collections.abc import Collection
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from aib import files
+from aib.data.prepared import load
+from aib.errors import AibError
+from aib.evaluation.parts import Common, Found, Inapplicable, part
+from aib.evaluation.subject import Subject, Surroundings
+from aib.models import build
+from aib.numbers import plain
+from aib.provenance import code_hash
+from aib.record import EVALUATION, PARTS, Record
+from aib.spec.run import RunSpec
+
+
+def load_subject(spec: RunSpec, weights: Path, around: Surroundings) -> Subject:
+    """The network of a spec with those weights, and its dataset.
+
+    Raises `AibError` for weights of another network, and for data prepared from another entry.
+    """
+    data = load(around.datasets / spec.names.dataset)
+    if data.manifest["parameters"] != spec.dataset.identity:
+        name = spec.names.dataset
+        raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
+    model = build(spec.model, spec.network, len(data.classes), spec.image_size)
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, OSError) as error:
+        raise AibError(f"{weights}: no readable weights ({error})") from None
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise AibError(
+            f"{weights}: weights of another network than '{spec.names.model}' at scale "
+            f"'{spec.names.scale}': {first}"
+        ) from None
+    return Subject(model, spec, data, around)
+
+
+def applicable(entries: dict[str, Common], dataset: str) -> dict[str, Common]:
+    """The entries of params/evaluations.yaml that are made on a dataset."""
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if entry.datasets is None or dataset in entry.datasets
+    }
+
+
+def evaluate_run(
+    run: Record,
+    entries: dict[str, Common],
+    around: Surroundings,
+    what: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Make those evaluations that are not yet there, and write evaluation.json; return its content.
+
+    A part is computed again when its code, its parameters, the weights or the data are others. What
+    says nothing of this run is noted with its reason. A run that diverged has no evaluation. Of
+    entries that `what` does not name, only those that are there already are taken in.
+    """
+    found: dict[str, Any] = {}
+    if run.has_figures:
+        run.check_seal()
+        spec = RunSpec.model_validate_json(json.dumps(run.spec["spec"]))
+        subject = cache(partial(load_subject, spec, run.folder / files.WEIGHTS, around))
+        data = load(around.datasets / spec.names.dataset)
+        if data.digest != run.result["data_digest"]:
+            raise AibError(f"{spec.names.dataset}: not the data that {run.folder} was trained on")
+        origin = {"weights": run.result["weights_sha256"], "data": data.digest}
+        for name, entry in applicable(entries, spec.names.dataset).items():
+            each = _Part(run.folder / PARTS, name, entry, origin)
+            content = each.known()
+            if content is None and (what is None or name in what):
+                content = each.made(subject())
+            if content is not None:
+                found[name] = content
+    files.write_json(run.folder / EVALUATION, found)
+    return found
+
+
+class _Part:
+    """One evaluation of a run with its two files."""
+
+    def __init__(self, folder: Path, name: str, entry: Common, origin: dict[str, str]) -> None:
+        self.entry = entry
+        self.path, self.arrays = folder / f"{name}.json", folder / f"{name}.npz"
+        own, shared = part(entry.kind).__name__, Subject.__module__
+        self.identity = origin | {
+            "code": [code_hash(own), code_hash(shared)],
+            "parameters": entry.model_dump(mode="json"),
+        }
+
+    def known(self) -> dict[str, Any] | None:
+        """What was found before, if that is of the same identity and whole."""
+        if not self.path.exists():
+            return None
+        content = files.read_json(self.path)
+        whole = "arrays" not in content or (
+            self.arrays.exists() and files.file_sha256(self.arrays) == content["arrays"]
+        )
+        return content if whole and content["identity"] == self.identity else None
+
+    def made(self, subject: Subject) -> dict[str, Any]:
+        """What is found now."""
+        self.path.parent.mkdir(exist_ok=True)
+        begin = time.perf_counter()
+        content: dict[str, Any] = {"identity": self.identity}
+        found = make(subject, self.entry)
+        if isinstance(found, str):
+            content["inapplicable"] = found
+        else:
+            content["numbers"] = plain(found.numbers)
+            if found.arrays:
+                files.write_arrays(self.arrays, **found.arrays)
+                content["arrays"] = files.file_sha256(self.arrays)
+        content["seconds"] = time.perf_counter() - begin
+        files.write_json(self.path, content)
+        return content
+
+
+def make(subject: Subject, entry: Common) -> Found | str:
+    """One evaluation of a network; the reason where it says nothing of it."""
+    try:
+        return part(entry.kind).evaluate(subject, entry)
+    except Inapplicable as reason:
+        return str(reason)
