@@ -394,7 +394,8 @@ def information(results: StudyResults, dataset: str) -> Drawn | None:
     )
     if max(_bounds(cell)[0].max() for cell in cells) > 30:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        for formatted in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            formatted(lambda value, _: f"{value:g}")
     figure.legend(loc="outside upper left", ncols=2)
     leanest = min(arms or cells, key=lambda cell: _bounds(cell)[0].mean())
     rate, relevance = (values.mean() for values in _bounds(leanest))
