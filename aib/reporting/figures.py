@@ -37,6 +37,7 @@ COLOURS = {
     (True, True, False): PALETTE[0],
     (True, True, True): PALETTE[3],
     (True, False, False): PALETTE[2],
+    (True, False, True): PALETTE[4],
 }
 MARKERS, LINES = "osD^vP", ("-", "--", ":", "-.")
 STYLE = {

@@ -576,6 +576,13 @@ def test_every_figure_is_made(report):
     assert "dc:date" not in svg
 
 
+def test_every_kind_of_model_has_a_colour():
+    models = load(ROOT).models.values()
+    kinds = {(m.has_map, m.has_rate, m.anchor_count is not None) for m in models}
+    assert kinds <= figures.COLOURS.keys()
+    assert len(set(figures.COLOURS.values())) == len(figures.COLOURS)
+
+
 def test_the_gallery_shows_both_polarities(results):
     cell = results.cell("cluttered-digits", "vgg-aib")
     polarity = {run.localisation["polarity"] for run in figures._gallery_runs(cell)}
