@@ -18,6 +18,7 @@ import matplotlib as mpl
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -350,7 +351,8 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
             axes.plot(epochs, curves.mean(0), line, color=colour(cell), lw=2, label=cell.arm)
         axes.set_ylabel(label)
         if axes is not grid[-1] or members is cells:
-            _plain_log_scale(axes)
+            axes.set_yscale("log")
+            _plain_log_scale(axes.yaxis)
     grid[-1].set_xlabel("epoch")
     grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
@@ -363,11 +365,10 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     return Drawn(f"learning-{dataset}", "Learning curves", caption, figure, "tall")
 
 
-def _plain_log_scale(axes: Axes) -> None:
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5), numticks=20))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+def _plain_log_scale(axis: Axis) -> None:
+    axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5), numticks=20))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
 def information(results: StudyResults, dataset: str) -> Drawn | None:
@@ -395,8 +396,7 @@ def information(results: StudyResults, dataset: str) -> Drawn | None:
     )
     if max(_bounds(cell)[0].max() for cell in cells) > 30:
         axes.set_xscale("log")
-        for formatted in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-            formatted(lambda value, _: f"{value:g}")
+        _plain_log_scale(axes.xaxis)
     figure.legend(loc="outside upper left", ncols=2)
     leanest = min(arms or cells, key=lambda cell: _bounds(cell)[0].mean())
     rate, relevance = (values.mean() for values in _bounds(leanest))
