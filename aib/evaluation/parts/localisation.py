@@ -5,18 +5,19 @@ the data has such (`fragment_masks`), else against all others. The loss fixes no
 tested on validation, and figures are given as learned and after choosing it there.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 from scipy.ndimage import sobel
 
-from aib.data.prepared import Split
 from aib.evaluation import cells
 from aib.evaluation.parts import Common, Found, Inapplicable
 from aib.statistics import mean_interval
 
 if TYPE_CHECKING:
+    from aib.data.prepared import Split
     from aib.evaluation.subject import Subject
 
 
@@ -33,7 +34,7 @@ class Parameters(Common):
 class Truth:
     """Where the object lies, in the cells of a map; images that are all or nothing left out."""
 
-    def __init__(self, content: Split, resolution: int, tolerance: int) -> None:
+    def __init__(self, content: "Split", resolution: int, tolerance: int) -> None:
         masks = content.masks
         size = masks.shape[1]
         covered = masks.sum(axis=(1, 2), dtype=np.int64)
@@ -97,7 +98,7 @@ def polarity(
 
 
 def controls(
-    content: Split, train_masks: np.ndarray, norms: np.ndarray, resolution: int
+    content: "Split", train_masks: np.ndarray, norms: np.ndarray, resolution: int
 ) -> dict[str, np.ndarray]:
     """Maps that no training made, (N or 1, h, w): what each of them knows would be a hollow answer.
 
@@ -169,7 +170,8 @@ def _controls(subject: "Subject", truth: Truth, chosen_on: Truth, resolution: in
         ("test", subject.test, truth),
     ):
         norms = seen.norms if seen.norms is not None else np.ones_like(seen.maps)
-        kept = Split(**{k: v[where.telling] for k, v in subject.split(name).arrays().items()})
+        content = subject.split(name)
+        kept = replace(content, **{k: v[where.telling] for k, v in content.arrays().items()})
         made[name] = controls(kept, train_masks, norms[where.telling], resolution)
     found = {}
     for name, maps in made["test"].items():
