@@ -6,7 +6,6 @@ it is told from in each cell, of the same shape.
 """
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
 CHUNK = 2**24  # comparisons at once
 
@@ -39,8 +38,15 @@ def upsample(maps: np.ndarray, size: int) -> np.ndarray:
     return maps[:, index[:, None], index[None, :]]
 
 
+def centred_gaussian(size: int) -> np.ndarray:
+    """The centre-bias control: a Gaussian of standard deviation size/4, (size, size)."""
+    axis = np.arange(size) - (size - 1) / 2
+    bell = np.exp(-(axis**2) / (2 * (size / 4) ** 2))
+    return np.outer(bell, bell)
+
+
 def auroc(maps: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Probability that a pixel inside scores higher than one outside, ties half. NaN without."""
+    """Probability that a pixel inside scores higher than one outside, ties half."""
     scores, positive, negative = (x.reshape(len(maps), -1) for x in (maps, inside, outside))
     found = np.empty(len(maps))
     step = max(1, CHUNK // scores.shape[1] ** 2)
@@ -87,6 +93,8 @@ def pointing(maps: np.ndarray, inside: np.ndarray, area: np.ndarray) -> np.ndarr
 
 def grown(masks: np.ndarray, pixels: int) -> np.ndarray:
     """Masks (N, S, S) with everything within so many pixels, in a square."""
+    from scipy.ndimage import maximum_filter
+
     return maximum_filter(masks, size=(1, 2 * pixels + 1, 2 * pixels + 1))
 
 

@@ -14,23 +14,9 @@ from scipy.stats import rankdata
 from aib.data.crop import centre
 from aib.data.prepared import load
 from aib.errors import AibError
+from aib.evaluation.cells import centred_gaussian, pooled, upsample
 from aib.files import ATTENTION, write_json
 from aib.record import LOCALISATION, Record
-
-
-def upsample(maps: np.ndarray, size: int) -> np.ndarray:
-    """Nearest-neighbour enlargement of square maps: (N, h, w) -> (N, size, size)."""
-    index = (np.arange(size) * maps.shape[1]) // size
-    return maps[:, index[:, None], index[None, :]]
-
-
-def pooled(pixels: np.ndarray, resolution: int) -> np.ndarray:
-    """Means over the cells that `upsample` enlarges: (N, S, S) -> (N, resolution, resolution)."""
-    size = pixels.shape[1]
-    starts = -(-np.arange(resolution) * size // resolution)  # each cell's first row and column
-    sums = np.add.reduceat(np.add.reduceat(pixels, starts, 1, np.float64), starts, 2)
-    sides = np.diff(starts, append=size)
-    return sums / np.outer(sides, sides)
 
 
 def figures(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
@@ -53,13 +39,6 @@ def figures(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
     pointing = (highest & inside).sum(axis=1) / highest.sum(axis=1)
     means = {"auroc": auroc, "energy": energy, "pointing": pointing}
     return {name: float(values.mean()) for name, values in means.items()}
-
-
-def centred_gaussian(size: int) -> np.ndarray:
-    """The centre-bias control: a Gaussian of standard deviation size/4, (size, size)."""
-    axis = np.arange(size) - (size - 1) / 2
-    bell = np.exp(-(axis**2) / (2 * (size / 4) ** 2))
-    return np.outer(bell, bell)
 
 
 def controls(

@@ -111,21 +111,25 @@ class Subject:
             raise Inapplicable(
                 "nothing in this network is weighted by a map that could be replaced"
             )
-        found: list[tuple[Tensor | None, ...]] = []
+        found = []
         for start, batch in self.batches(images):
             if maps is not None:
                 chosen = torch.tensor(maps[start : start + len(batch)], device=self.device)
                 self._replacement = chosen.float().unsqueeze(1)
-            prediction = self.model(batch, 0)
-            attention = prediction.attention
-            seen = [functional.log_softmax(prediction.logits[0].float(), dim=1)]
-            if attention is not None:
-                seen += [attention.mean.squeeze(1), attention.quantised.squeeze(1)]
-                seen += [self._norms] if self._norms is not None else []
-            found.append(tuple(seen))
-        self._replacement = None
+            try:
+                found.append(self._seen(batch))
+            finally:
+                self._replacement = None
         arrays = [torch.cat(each).float().cpu().numpy() for each in zip(*found, strict=True)]
         return Seen(*arrays, *[None] * (4 - len(arrays)))
+
+    def _seen(self, batch: Tensor) -> list[Tensor]:
+        prediction = self.model(batch, 0)
+        attention = prediction.attention
+        seen = [functional.log_softmax(prediction.logits[0].float(), dim=1)]
+        if attention is not None:
+            seen += [attention.mean.squeeze(1), attention.quantised.squeeze(1)]
+        return seen if self._norms is None else [*seen, self._norms]
 
     @cached_property
     def test(self) -> Seen:
@@ -211,11 +215,14 @@ class Subject:
             )
         generator = torch.Generator().manual_seed(derived_seed(draw, "untrained"))
         initialise(model, self.spec.initialisation, generator)
-        return Subject(model, self.spec, self.data, self.around).settled()
+        subject = Subject(model, self.spec, self.data, self.around)
+        subject._settle(subject.layers())
+        return subject
 
-    def settled(self, images: int = 1000) -> "Subject":
-        """Set the statistics of batch normalisation to those of train images."""
-        norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
+    def _settle(self, layers: list[str], images: int = 1000) -> None:
+        """Set the statistics of those layers' batch normalisation to those of train images."""
+        named = dict(self.model.named_modules())
+        norms = [named[n] for n in layers if isinstance(named[n], nn.BatchNorm2d)]
         kept = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
@@ -227,7 +234,6 @@ class Subject:
         for norm, momentum in zip(norms, kept, strict=True):
             norm.momentum = momentum
             norm.eval()
-        return self
 
     def layers(self) -> list[str]:
         """Names of the modules with weights, in the order in which an image meets them."""
@@ -244,11 +250,16 @@ class Subject:
         return list(dict.fromkeys(order))
 
     def with_layers_of(self, other: "Subject", layers: list[str]) -> "Subject":
-        """A copy of the network in which those layers have the weights of another one."""
+        """A copy of the network in which those layers have the weights of another one.
+
+        Their batch statistics are taken anew, since those of the other came from other features.
+        """
         model = copy.deepcopy(self.model)
         for module in model.modules():
             module._forward_hooks.clear()  # they would act on this subject
         theirs = other.model.state_dict()
         taken = {n: t for n, t in theirs.items() if n.rpartition(".")[0] in layers}
         model.load_state_dict(taken, strict=False)
-        return Subject(model, self.spec, self.data, self.around)
+        subject = Subject(model, self.spec, self.data, self.around)
+        subject._settle(layers)
+        return subject

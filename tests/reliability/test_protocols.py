@@ -16,8 +16,9 @@ from aib import files, record
 from aib.data.prepared import load as load_data
 from aib.data.preparing import prepare
 from aib.errors import AibError
+from aib.evaluation.cells import upsample
 from aib.evaluation.evaluate import evaluate_run, load_subject
-from aib.evaluation.localisation import figures, localise, upsample
+from aib.evaluation.localisation import figures, localise
 from aib.evaluation.parts import AnyEvaluation, kinds
 from aib.evaluation.subject import Surroundings
 from aib.generators import Generators
@@ -444,6 +445,26 @@ def test_a_subject_predicts_what_the_run_predicted_and_its_own_map_changes_nothi
     assert np.array_equal(drawn[0], drawn[1])
     assert not np.allclose(drawn[0], drawn[2])
     assert np.array_equal(subject.look(images).maps, subject.test.maps)
+    fresh, layers = subject.untrained(0), subject.layers()
+    assert layers[0].startswith("features")
+    assert layers[-1].startswith("head")
+    below = subject.with_layers_of(fresh, [n for n in layers if not n.startswith("features")])
+    assert not np.allclose(below.look(images).maps, subject.test.maps)
+    assert np.array_equal(below.test.norms, subject.test.norms)  # the features are as they were
+    whole = subject.with_layers_of(fresh, layers).look(images)
+    assert np.allclose(whole.maps, fresh.look(images).maps, atol=1e-5)
+    with pytest.raises(RuntimeError):
+        subject.look(images, np.ones((len(images), 3, 5)))
+    assert np.array_equal(subject.look(images).maps, subject.test.maps)
+
+
+def test_a_replaced_map_acts_as_the_networks_modulation_does(data_folder, data, tmp_path):
+    each = spec("vgg-att", "stated", model__modulation="multiplicative")
+    run(each, data, tmp_path)
+    subject = load_subject(each, tmp_path / files.WEIGHTS, around(data_folder))
+    images = subject.split("test").images
+    replaced = subject.look(images, subject.test.used)
+    assert np.allclose(replaced.log_probabilities, subject.test.log_probabilities, atol=1e-5)
 
 
 def test_a_changed_part_alone_is_evaluated_again(data_folder, data, tmp_path):

@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 from aib.data.clutter import _shuffled, _source_digits, generate
 from aib.data.preparing import prepare
 from aib.data.verifying import content_digest
-from aib.evaluation.localisation import controls, figures, pooled, upsample
+from aib.evaluation.cells import pooled, upsample
+from aib.evaluation.localisation import controls, figures
 from aib.params import ClutterDataset, load
 
 # SHA-256 of all arrays of cluttered-digits as params/datasets.yaml has it. It may change only

@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from aib.errors import AibError
 from aib.evaluation.accuracy import class_log_probabilities, label_entropy, score
-from aib.evaluation.localisation import centred_gaussian, controls, figures, pooled, upsample
+from aib.evaluation.cells import centred_gaussian, pooled, upsample
+from aib.evaluation.localisation import controls, figures
 
 
 def test_averages_of_samples_by_hand():

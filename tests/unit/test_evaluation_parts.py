@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,25 +14,27 @@ from scipy.stats import spearmanr
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from aib.data.prepared import Split
-from aib.evaluation import cells
+from aib.evaluation import cells, explanations
 from aib.evaluation.parts import kinds, part
 from aib.evaluation.parts.calibration import figures as calibrated
 from aib.evaluation.parts.calibration import temperature
 from aib.evaluation.parts.corruptions import CORRUPTIONS, Parameters
-from aib.evaluation.parts.deletion import removed
+from aib.evaluation.parts.deletion import curves, removed
 from aib.evaluation.parts.interpretability import agreement, cosine, filtered, patched
 from aib.evaluation.parts.interventions import replacements
 from aib.evaluation.parts.localisation import Truth, by_source, controls, polarity
 from aib.evaluation.parts.map_information import information
 from aib.evaluation.parts.sanity import rank_correlation
+from aib.evaluation.subject import Seen
 
 ROOT = Path(__file__).parents[2]
 SCORES = arrays(np.float64, (3, 4, 4), elements=st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9]))
 
 
 def test_parameters_are_read_without_torch():
-    code = "import sys, aib.params; sys.exit('torch' in sys.modules or 'sklearn' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    code = "import sys, aib.params; print({'torch', 'sklearn', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 @pytest.mark.parametrize("kind", kinds())
@@ -255,3 +258,50 @@ def test_a_corruption_grows_with_its_severity(corrupt):
     moved = [np.abs(corrupt(images, s).astype(int) - images).mean() for s in strengths]
     assert moved == sorted(moved)
     assert moved[0] > 0
+
+
+# ---------------------------------------------------------------- explanations
+
+
+def test_explanations_are_those_of_networks_that_are_known():
+    weights = torch.arange(1.0, 13).reshape(3, 2, 2)
+    images, classes = torch.rand(4, 3, 2, 2), torch.tensor([0, 1, 1, 0])
+
+    def linear(batch):
+        score = (batch * weights).sum(dim=(1, 2, 3))
+        return torch.stack([score, -score], dim=1)
+
+    found = explanations.integrated_gradients(linear)(images.requires_grad_(True), classes)
+    assert torch.allclose(found, (images * weights).abs().sum(dim=1))
+    # Two channels that pass on the image's first two; class 0 is twice the first less the second.
+    layer = torch.nn.Conv2d(3, 2, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(3)[:2].reshape(2, 3, 1, 1))
+
+    def pooled_logits(batch):
+        first, second = layer(batch).mean(dim=(2, 3)).T
+        return torch.stack([2 * first - second, second - 2 * first], dim=1)
+
+    found = explanations.grad_cam(pooled_logits, layer)(images, torch.zeros(4, dtype=torch.int64))
+    expected = torch.relu(2 * images[:, 0] - images[:, 1]) / 4  # means over 2 x 2 places
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+class Corner:
+    """A network that says class 0 by how bright the upper left cell is."""
+
+    def look(self, images):
+        bright = images[:, :, :4, :4].mean(axis=(1, 2, 3)) / 255
+        chances = np.stack([bright, 1 - bright], axis=1).clip(1e-6, 1)
+        return Seen(np.log(chances), None, None, None)
+
+
+def test_deletion_and_insertion_know_the_cell_that_matters():
+    images = np.full((3, 3, 16, 16), 10, dtype=np.uint8)
+    images[:, :, :4, :4] = 250
+    filling = np.zeros_like(images)
+    first, last = np.zeros((2, 3, 4, 4))
+    first[:, 0, 0], last[:, 0, 0] = 1, -1
+    right, wrong = (curves(Corner(), images, maps, filling, 16) for maps in (first, last))
+    assert right["deletion"] < 0.05 < 0.9 < right["insertion"]
+    assert wrong["insertion"] < 0.05 < 0.9 < wrong["deletion"]

@@ -3,6 +3,7 @@
 A file has `Parameters`, which an entry of params/evaluations.yaml of this `kind` fills, and
 `evaluate(subject, parameters)`, which returns `Found`. It imports no
 torch and nothing that does, since parameters are read without it: a subject does what needs it.
+What of scipy it needs it imports in its functions: every start of a training reads parameters.
 """
 
 import pkgutil

@@ -4,12 +4,10 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from aib.evaluation.parts import Common, Found
 from aib.evaluation.scores import scores
+from aib.spec.base import Positive
 
 if TYPE_CHECKING:
     from aib.evaluation.subject import Subject
@@ -18,14 +16,22 @@ if TYPE_CHECKING:
 class Parameters(Common):
     """How the calibration error is binned."""
 
-    bins: int = Field(default=15, gt=0)
+    bins: Positive = 15
+
+
+def scaled(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Log-probabilities (N, classes) after dividing the logits by a temperature."""
+    from scipy.special import log_softmax
+
+    return log_softmax(log_probabilities / temperature, axis=1)
 
 
 def temperature(log_probabilities: np.ndarray, labels: np.ndarray) -> float:
     """What logits are divided by for the least cross-entropy (Guo et al. 2017), 0.05 to 20."""
+    from scipy.optimize import minimize_scalar
 
     def cross_entropy(log_temperature: float) -> float:
-        divided = log_softmax(log_probabilities / math.exp(log_temperature), axis=1)
+        divided = scaled(log_probabilities, math.exp(log_temperature))
         return scores(divided, labels)["cross_entropy"]
 
     limits = math.log(0.05), math.log(20)
@@ -56,7 +62,7 @@ def evaluate(subject: "Subject", parameters: Parameters) -> Found:
     labels = subject.split("test").labels
     found = temperature(subject.validation.log_probabilities, subject.split("validation").labels)
     own = subject.test.log_probabilities
-    warmed = log_softmax(own / found, axis=1)
+    warmed = scaled(own, found)
     return Found(
         {
             "temperature": found,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 from pydantic import Field
-from scipy.ndimage import gaussian_filter
 
 from aib.evaluation.parts import Common, Found
 from aib.evaluation.scores import scores
@@ -39,6 +38,8 @@ def noise(images: np.ndarray, strength: float) -> np.ndarray:
 
 def blur(images: np.ndarray, strength: float) -> np.ndarray:
     """A Gaussian blur of each channel."""
+    from scipy.ndimage import gaussian_filter
+
     width = strength * images.shape[-1] / 32
     return gaussian_filter(images.astype(float), (0, 0, width, width)).round().astype(np.uint8)
 

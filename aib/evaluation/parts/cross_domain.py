@@ -1,6 +1,6 @@
 """Does a classifier of one dataset know the images of another?"""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -16,7 +16,7 @@ class Parameters(Common):
 
     target: str
     partners: str | None = Field(default=None, description="a label map")
-    splits: tuple[str, ...] = ("train", "validation", "test")
+    splits: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
     @property
     def other_datasets(self) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import gaussian_filter
 
-from aib.evaluation.cells import upsample
+from aib.evaluation.cells import centred_gaussian, upsample
 from aib.evaluation.parts import Common, Found
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ class Parameters(Common):
 
 def fillings(images: np.ndarray, blur: float) -> dict[str, np.ndarray]:
     """What stands in place of a deleted cell, by name, (N, 3, S, S) each."""
+    from scipy.ndimage import gaussian_filter
+
     width = blur * images.shape[-1]
     means = images.mean(axis=(2, 3), keepdims=True).round().astype(np.uint8)
     blurred = gaussian_filter(images.astype(float), (0, 0, width, width)).round().astype(np.uint8)
@@ -65,13 +66,11 @@ def evaluate(subject: "Subject", parameters: Parameters) -> Found:
     seen = subject.look(images)
     cam = subject.grad_cam(images, seen.predicted)
     resolution = cam.shape[1]
-    axis = np.arange(resolution) - (resolution - 1) / 2
-    bell = np.exp(-(axis**2) / (2 * (resolution / 4) ** 2))
     maps = {} if seen.maps is None else {"map": seen.maps}
     maps |= {
         "grad_cam": cam,
         "integrated_gradients": subject.integrated_gradients(images, seen.predicted, resolution),
-        "gaussian": np.broadcast_to(np.outer(bell, bell), cam.shape),
+        "gaussian": np.broadcast_to(centred_gaussian(resolution), cam.shape),
         "random": np.random.default_rng(0).random(cam.shape),
     }
     return Found(

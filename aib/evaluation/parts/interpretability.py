@@ -7,7 +7,7 @@ so the same share for the map of another image stands beside it, and both for ce
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aib.evaluation.subject import Subject
 
 COLOUR, PHOTOGRAPHS = "color", "photographs"
+Side = Annotated[int, Field(gt=0, le=32)]
 
 
 class Parameters(Common):
@@ -25,7 +26,7 @@ class Parameters(Common):
 
     sample: int = Field(default=500, gt=1, description="test images")
     thresholds: tuple[float, ...] = (0.85, 0.9, 0.95)
-    windows: tuple[int, ...] = Field(default=(4, 8, 12), description="side in pixels of 32")
+    windows: tuple[Side, ...] = Field(default=(4, 8, 12), description="in pixels of 32")
     fillings: tuple[str, ...] = Field(
         default=(COLOUR, PHOTOGRAPHS),
         description="color: one random colour; photographs: of scikit-learn; or a dataset's images",

@@ -10,6 +10,7 @@ import numpy as np
 
 from aib.evaluation.parts import Common, Found
 from aib.evaluation.scores import scores
+from aib.spec.base import Positive
 
 if TYPE_CHECKING:
     from aib.evaluation.subject import Subject
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Parameters(Common):
     """Nothing but how many train images the mean map is of."""
 
-    train_images: int = 3000
+    train_images: Positive = 3000
 
 
 def replacements(used: np.ndarray, mean_map: np.ndarray) -> dict[str, np.ndarray | None]:

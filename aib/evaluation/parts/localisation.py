@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import sobel
 
 from aib.evaluation import cells
 from aib.evaluation.parts import Common, Found, Inapplicable
-from aib.statistics import mean_interval
 
 if TYPE_CHECKING:
     from aib.data.prepared import Split
@@ -88,6 +86,8 @@ def polarity(
 
     A polarity is given when the interval at level alpha lies beyond 0.5 by the tolerance.
     """
+    from aib.statistics import mean_interval
+
     found = mean_interval(by_source(primary, sources), 1 - alpha)
     word = "neither"
     if found.low > 0.5 + tolerance:
@@ -106,14 +106,14 @@ def controls(
     train images; brightness and edges: what the image itself shows; feature_norm: where the
     features are large that the map is made from; true_mask: the best at this resolution.
     """
+    from scipy.ndimage import sobel
+
     size = content.masks.shape[1]
     grey = content.images.mean(axis=1)
-    axis = np.arange(size) - (size - 1) / 2
-    bell = np.exp(-(axis**2) / (2 * (size / 4) ** 2))
     slopes = np.hypot(sobel(grey, axis=1), sobel(grey, axis=2))
     pixels = {
         "uniform": np.ones((1, size, size)),
-        "gaussian": np.outer(bell, bell)[None],
+        "gaussian": cells.centred_gaussian(size)[None],
         "mean_mask": train_masks.mean(axis=0, keepdims=True),
         "brightness": grey,
         "edges": slopes,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import rankdata
 
 from aib.evaluation.parts import Common, Found
 from aib.evaluation.parts.localisation import Truth
@@ -28,6 +27,8 @@ class Parameters(Common):
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Spearman's correlation of the cells of each pair of maps, (N,); NaN for a flat one."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second)]
     ranks = [r - r.mean(axis=1, keepdims=True) for r in ranks]
     with np.errstate(invalid="ignore"):
