@@ -451,6 +451,13 @@ def test_a_subject_predicts_what_the_run_predicted_and_its_own_map_changes_nothi
     below = subject.with_layers_of(fresh, [n for n in layers if not n.startswith("features")])
     assert not np.allclose(below.look(images).maps, subject.test.maps)
     assert np.array_equal(below.test.norms, subject.test.norms)  # the features are as they were
+    norm = next(n for n in layers if n.startswith("features.1") and n.endswith(".1"))
+    mixed, theirs = (
+        network.model.get_submodule(norm)
+        for network in (subject.with_layers_of(fresh, [norm]), fresh)
+    )
+    assert torch.equal(mixed.weight, theirs.weight)
+    assert not torch.allclose(mixed.running_mean, theirs.running_mean)  # of other features
     whole = subject.with_layers_of(fresh, layers).look(images)
     assert np.allclose(whole.maps, fresh.look(images).maps, atol=1e-5)
     with pytest.raises(RuntimeError):

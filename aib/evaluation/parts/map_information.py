@@ -1,10 +1,10 @@
 """How many bits does a cell of the map let through? Of the map with its noise, and of its anchors.
 
 A cell's value is normal about the image's mean with the spread that the attention gives. In steps
-between edges its probabilities are exact, so I(A; X) of one cell, for X drawn from these images, is
-the entropy of the mean over images minus the mean entropy. Between the borders of the anchors this is
-what the quantised map keeps, between fine steps what the map keeps. Cells are taken one by one: what
-they share is counted once a cell.
+between edges its probabilities are exact, so I(A; X) of one cell, for X drawn from these images,
+is the entropy of the mean over images minus the mean entropy. Between the borders of the anchors
+this is what the quantised map keeps, between fine steps what the map keeps. Cells are taken one by
+one: what they share is counted once a cell.
 """
 
 from typing import TYPE_CHECKING
