@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from functools import cache, partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from safetensors import SafetensorError
@@ -37,7 +38,7 @@ def load_subject(spec: RunSpec, weights: Path, around: Surroundings) -> Subject:
     except (SafetensorError, OSError) as error:
         raise AibError(f"{weights}: no readable weights ({error})") from None
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
+        first = shorten(str(error).splitlines()[1], 100, placeholder=" …")
         raise AibError(
             f"{weights}: weights of another network than '{spec.names.model}' at scale "
             f"'{spec.names.scale}': {first}"
