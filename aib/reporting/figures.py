@@ -169,6 +169,17 @@ def _with_runs(results: StudyResults, dataset: str) -> list[CellResults]:
     return [cell for cell in results.arms(dataset) if cell.counted]
 
 
+def _wrapped(cell: CellResults) -> str:
+    """The arm's name in lines that fit beside axes and into legends."""
+    return "\n".join(wrap(cell.arm, 22))
+
+
+def _legend_height(cells: list[CellResults]) -> float:
+    """Inches that a legend of two columns needs beyond its first three lines."""
+    lines = max((_wrapped(cell).count("\n") + 1 for cell in cells), default=1)
+    return 0.17 * max(0, lines * -(-len(cells) // 2) - 3)
+
+
 def _counts(cells: list[CellResults]) -> str:
     return _size_words(sorted({len(cell.counted) for cell in cells}))
 
@@ -197,7 +208,7 @@ def runs(results: StudyResults, dataset: str) -> Drawn | None:
     axes, labels = figure.subplots(), []
     for row, cell in enumerate(results.arms(dataset)):
         error, lost = cell.values("error"), len(cell.diverged)
-        labels.append(cell.arm)
+        labels.append(_wrapped(cell))
         if cell.counted:
             _interval(axes, error, row, colour(cell), results.confidence)
             _points(axes, cell, error, row + _fan(len(error), 0.24), _look(results, cell)[0])
@@ -337,7 +348,8 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
         ),
     ]
     panels, moves = [panel for panel in panels if panel[2]], []
-    figure = Figure((WIDTH, 0.6 + 1.6 * len(panels)), layout="constrained")
+    height = 0.6 + 1.6 * len(panels) + _legend_height(cells)
+    figure = Figure((WIDTH, height), layout="constrained")
     grid = figure.subplots(len(panels), sharex=True)
     for axes, (label, measure, members) in zip(grid, panels, strict=True):
         for cell in members:
@@ -348,7 +360,7 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
             axes.plot(np.array(epochs)[shown], curves.T[shown], **thin)
             line = _look(results, cell)[1]
             moves.append(np.abs(np.diff(curves.mean(0)[-2:])).max(initial=0))
-            axes.plot(epochs, curves.mean(0), line, color=colour(cell), lw=2, label=cell.arm)
+            axes.plot(epochs, curves.mean(0), line, color=colour(cell), lw=2, label=_wrapped(cell))
         axes.set_ylabel(label)
         if axes is not grid[-1] or members is cells:
             axes.set_yscale("log")
@@ -357,9 +369,9 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     caption = (
-        f"{split.capitalize()} figures after every epoch on {dataset}, {_counts(cells)} runs an "
-        "arm: thin lines are runs, thick ones their means; error and cross-entropy on logarithmic "
-        "scales. Shown to judge convergence, not to choose an epoch: over the last one the mean "
+        f"{split.capitalize()} figures at every evaluated epoch on {dataset}, {_counts(cells)} runs "
+        "an arm: thin lines are runs, thick ones their means; error and cross-entropy on logarithmic "
+        "scales. Shown to judge convergence, not to choose an epoch: between the last two the mean "
         f"error of no arm moved by more than {max(moves[: len(cells)]):.2f} points."
     )
     return Drawn(f"learning-{dataset}", "Learning curves", caption, figure, "tall")
@@ -380,11 +392,11 @@ def information(results: StudyResults, dataset: str) -> Drawn | None:
     varied = [cell for cell in cells if cell.cell.ablation is not None]
     if not cells:
         return None
-    figure = Figure((WIDTH, 3.4 + 0.1 * len(arms)), layout="constrained")
+    figure = Figure((WIDTH, 3.4 + _legend_height(arms)), layout="constrained")
     axes = figure.subplots()
     for cell in arms:
         x, y = _bounds(cell)
-        _points(axes, cell, x, y, _look(results, cell)[0], label=cell.arm)
+        _points(axes, cell, x, y, _look(results, cell)[0], label=_wrapped(cell))
     for cell in varied:
         x, y = _bounds(cell)
         _points(axes, cell, x, y, "D", s=16, color="none", edgecolor=colour(cell), linewidth=1)

@@ -32,6 +32,7 @@ def tuning_cells(parameters: Parameters, name: str, study: Study) -> tuple[Cell,
             )
         for values in settings:
             setting = dict(zip(keys, values, strict=True))
+            varied = {k: v for k, v in setting.items() if len(study.tuning.grid[k]) > 1}
             cells.append(
                 arm_cell(
                     parameters,
@@ -40,7 +41,7 @@ def tuning_cells(parameters: Parameters, name: str, study: Study) -> tuple[Cell,
                     arm,
                     study.seeds[:seeds],
                     setting | {"evaluation.split": "validation"},
-                    label=f"{arm} [{words(setting)}]",
+                    label=f"{arm} [{words(varied)}]",
                     tuned=arm,
                     value=setting,
                 )
