@@ -369,8 +369,8 @@ def learning(results: StudyResults, dataset: str) -> Drawn | None:
     grid[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     caption = (
-        f"{split.capitalize()} figures at every evaluated epoch on {dataset}, {_counts(cells)} runs "
-        "an arm: thin lines are runs, thick ones their means; error and cross-entropy on logarithmic "
+        f"{split.capitalize()} figures at every evaluated epoch on {dataset}, {_counts(cells)} "
+        "runs an arm: thin lines are runs, thick ones their means; error and cross-entropy on log "
         "scales. Shown to judge convergence, not to choose an epoch: between the last two the mean "
         f"error of no arm moved by more than {max(moves[: len(cells)]):.2f} points."
     )
