@@ -204,7 +204,9 @@ def runs(results: StudyResults, dataset: str) -> Drawn | None:
     cells = _with_runs(results, dataset)
     if not cells:
         return None
-    figure = Figure((WIDTH, 0.7 + 0.6 * len(results.arms(dataset))), layout="constrained")
+    lines = max(_wrapped(cell).count("\n") for cell in results.arms(dataset))
+    height = 0.7 + (0.6 + 0.17 * lines) * len(results.arms(dataset))
+    figure = Figure((WIDTH, height), layout="constrained")
     axes, labels = figure.subplots(), []
     for row, cell in enumerate(results.arms(dataset)):
         error, lost = cell.values("error"), len(cell.diverged)
