@@ -8,7 +8,7 @@ import copy
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,8 +25,10 @@ from aib.evaluation.parts import Inapplicable
 from aib.generators import derived_seed
 from aib.models import IBSpatialAttention, build
 from aib.models.initialise import initialise
-from aib.params import LabelMap
 from aib.spec.run import RunSpec
+
+if TYPE_CHECKING:  # else all of params would be in the hash of every evaluation
+    from aib.params import LabelMap
 
 
 class Seen(NamedTuple):
@@ -47,7 +49,7 @@ class Surroundings(NamedTuple):
     """What an evaluation may ask for beside the network and its own data."""
 
     datasets: Path  # the folder of all prepared datasets
-    label_maps: dict[str, LabelMap]
+    label_maps: "dict[str, LabelMap]"
     device: torch.device
 
 

@@ -86,15 +86,15 @@ def polarity(
 
     A polarity is given when the interval at level alpha lies beyond 0.5 by the tolerance.
     """
-    from aib.statistics import mean_interval
+    from scipy.stats import ttest_1samp
 
-    found = mean_interval(by_source(primary, sources), 1 - alpha)
+    found = ttest_1samp(by_source(primary, sources), 0.5).confidence_interval(1 - alpha)
     word = "neither"
     if found.low > 0.5 + tolerance:
         word = "object"
     elif found.high < 0.5 - tolerance:
         word = "background"
-    return word, found.low, found.high
+    return word, float(found.low), float(found.high)
 
 
 def controls(
