@@ -269,18 +269,6 @@ def adopt(
 
 
 @app.command()
-def localise(
-    run: Annotated[Path, typer.Argument(help="folder of a finished run")],
-    data: Annotated[Path, typer.Argument(help="folder of its prepared dataset")],
-) -> None:
-    """Compare a run's attention maps with the masks of its dataset."""
-    from aib.evaluation.localisation import localise as localise_run
-    from aib.record import read
-
-    localise_run(read(run), data)
-
-
-@app.command()
 def evaluate(
     target: Annotated[Path, typer.Argument(help="folder of a finished run, or a safetensors file")],
     what: Annotated[

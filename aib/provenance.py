@@ -14,8 +14,8 @@ from typing import Any
 
 PACKAGE = "aib"
 TRAINING, PREPARING = "aib.training.run", "aib.data.preparing"
-LOCALISATION, REPORT = "aib.evaluation.localisation", "aib.reporting.page"
-ENTRIES = {"training": TRAINING, "data": PREPARING, "report": REPORT}
+EVALUATION, REPORT = "aib.evaluation.evaluate", "aib.reporting.page"
+ENTRIES = {"training": TRAINING, "data": PREPARING, "evaluation": EVALUATION, "report": REPORT}
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow")
 
 

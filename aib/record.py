@@ -24,7 +24,7 @@ from aib.files import (
 )
 
 # Made from a finished run, and not sealed with it: all evaluations, and each with its arrays.
-LOCALISATION, EVALUATION, PARTS = "localisation.json", "evaluation.json", "evaluation"
+EVALUATION, PARTS = "evaluation.json", "evaluation"
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,14 @@ class Record:
         return self._arrays(PREDICTIONS)
 
     @cached_property
-    def localisation(self) -> dict | None:
-        """The map against the masks; None where there is no map or no mask."""
-        path = self.folder / LOCALISATION
-        return read_json(path) if path.exists() else None
-
-    @cached_property
     def evaluation(self) -> dict[str, dict]:
-        """The numbers of each evaluation that says something of this run, by name."""
+        """All evaluations by name: `numbers`, or why one is `inapplicable`, and `seconds`."""
         path = self.folder / EVALUATION
-        found = read_json(path) if path.exists() else {}
-        return {name: each["numbers"] for name, each in found.items() if "numbers" in each}
+        return read_json(path) if path.exists() else {}
+
+    def numbers(self, name: str) -> dict | None:
+        """What an evaluation found; None where it says nothing of this run, or was not made."""
+        return self.evaluation.get(name, {}).get("numbers")
 
     def evaluation_arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of an evaluation; empty where it has none."""

@@ -26,6 +26,7 @@ from aib.errors import AibError
 from aib.files import LOG, RESULT, file_sha256
 from aib.record import Record
 from aib.reporting.collect import CellResults, collect
+from aib.reporting.evaluations import per_run
 from aib.studies.plan import Plan
 
 # Before mlflow is imported: no telemetry, no two lines of output a run, and a server that is away
@@ -319,9 +320,7 @@ def _figures(record: Record) -> Iterator[Point]:
         sections["samples"] = _joined({mode: _joined(splits) for mode, splits in modes.items()})
         sections["selection"] = _joined({k: v for k, v in result["figures"].items() if v})
         sections["information"] = result["information"]
-    if record.localisation:
-        chosen = _joined({"chosen_polarity": record.localisation["test_chosen_polarity"]})
-        sections["localisation"] = record.localisation["test"] | chosen
+    sections |= dict(per_run(record))
     sections["resources"] = {"parameters": result.get("parameters")} | result["cost"]
     for section, figures in sections.items():
         for name, value in _numbers(figures):

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from aib.errors import AibError
-from aib.evaluation.evaluate import applicable, evaluate_run, load_subject, make
+from aib.evaluation.evaluate import evaluate_run, load_subject, make
+from aib.evaluation.identity import applicable
 from aib.evaluation.parts import Common
 from aib.evaluation.subject import Surroundings
 from aib.numbers import plain

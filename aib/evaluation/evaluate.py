@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from aib import files
 from aib.data.prepared import load
 from aib.errors import AibError
+from aib.evaluation.identity import applicable, identity
 from aib.evaluation.parts import Common, Found, Inapplicable, part
 from aib.evaluation.subject import Subject, Surroundings
 from aib.models import build
 from aib.numbers import plain
-from aib.provenance import code_hash
 from aib.record import EVALUATION, PARTS, Record
 from aib.spec.run import RunSpec
 
@@ -44,15 +44,6 @@ def load_subject(spec: RunSpec, weights: Path, around: Surroundings) -> Subject:
             f"'{spec.names.scale}': {first}"
         ) from None
     return Subject(model, spec, data, around)
-
-
-def applicable(entries: dict[str, Common], dataset: str) -> dict[str, Common]:
-    """The entries of params/evaluations.yaml that are made on a dataset."""
-    return {
-        name: entry
-        for name, entry in entries.items()
-        if entry.datasets is None or dataset in entry.datasets
-    }
 
 
 def evaluate_run(
@@ -93,11 +84,7 @@ class _Part:
     def __init__(self, folder: Path, name: str, entry: Common, origin: dict[str, str]) -> None:
         self.entry = entry
         self.path, self.arrays = folder / f"{name}.json", folder / f"{name}.npz"
-        own, shared = part(entry.kind).__name__, Subject.__module__
-        self.identity = origin | {
-            "code": [code_hash(own), code_hash(shared)],
-            "parameters": entry.model_dump(mode="json"),
-        }
+        self.identity = origin | identity(entry)
 
     def known(self) -> dict[str, Any] | None:
         """What was found before, if that is of the same identity and whole."""

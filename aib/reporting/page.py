@@ -9,13 +9,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aib.files import write_json
 from aib.params import PublishedValue
-from aib.reporting import figures, tables
+from aib.reporting import tables
 from aib.reporting.collect import CellResults, StudyResults, optimism
+from aib.reporting.drawing import PAGE, STYLE, Drawn, colour, run_anchor, save
+from aib.reporting.evaluations import tell
+from aib.reporting.figures import make_figures
+from aib.reporting.figures.differences import reach
 from aib.reporting.summary import MAIN_EFFECTS, interaction_words, seeds_words, summarise
 
 SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
@@ -52,19 +57,24 @@ def write_report(
     summary = summarise(results)
     rows = tables.make_tables(results, published)
     tables.write_tables(rows, folder / "tables")
-    drawn = figures.make_figures(results)
     titles = _point_titles(results)
-    paths = [figures.save(figure, folder / "figures", titles) for figure in drawn]
+
+    def shown(drawn: Drawn) -> dict[str, Any]:
+        path = save(drawn, folder / "figures", titles)
+        return {"drawn": drawn, "path": f"figures/{path.name}", "inline": _inline(drawn, path)}
+
     write_json(folder / "summary.json", summary)
+    with mpl.rc_context(STYLE):
+        drawn = [shown(figure) for figure in make_figures(results)]
+        told = [each for dataset in results.datasets for each in tell(results, dataset)]
+        asked = [{"told": each, "figures": [shown(f) for f in each.drawn()]} for each in told]
     page = (
         _environment(results)
         .get_template("page.html.j2")
         .render(
             **_context(results, summary, rows),
-            figures=[
-                {"drawn": figure, "path": f"figures/{path.name}", "inline": _inline(figure, path)}
-                for figure, path in zip(drawn, paths, strict=True)
-            ],
+            figures=drawn,
+            asked=asked,
         )
     )
     (folder / "index.html").write_text(page)
@@ -180,10 +190,10 @@ def _bar(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, float] | 
     """Places on the small bar beside a verdict; all bars have one scale and end at its edge."""
     if row["low"] is None:
         return None
-    reach = figures.reach(rows, row["margin"]) * 1.05
+    limit = reach(rows, row["margin"]) * 1.05
     places = {k: row[k] for k in ("low", "high", "difference")} | {"left": -row["margin"]}
     places |= {"right": row["margin"], "zero": 0}
-    inside = {k: min(max(v / reach, -1), 1) for k, v in places.items()}
+    inside = {k: min(max(v / limit, -1), 1) for k, v in places.items()}
     return {k: round(BAR * (v + 1) / 2, 1) for k, v in inside.items()}
 
 
@@ -239,7 +249,7 @@ def _groups(results: StudyResults) -> list[dict[str, Any]]:
     """The runs by spec, with what the runs of a spec share."""
     groups: dict[str, dict[str, Any]] = {}
     for record, cells in results.runs:
-        anchor = figures.run_anchor(record)
+        anchor = run_anchor(record)
         group = groups.setdefault(anchor.rsplit("-", 1)[0], {"cell": cells[0], "rows": []})
         group["arms"] = list(dict.fromkeys([*group.get("arms", []), *(c.arm for c in cells)]))
         group["rows"].append({"anchor": anchor, "record": record})
@@ -274,7 +284,7 @@ def short(digest: str) -> str:
 
 def _point_titles(results: StudyResults) -> dict[str, str]:
     return {
-        figures.run_anchor(record): (
+        run_anchor(record): (
             f"{' = '.join(cell.arm for cell in cells)}, seed {record.result['seed']}: "
             f"{results.split} error {cells[0].headline(record, 'error'):.2f} %, "
             f"spec {record.result['key']}, code {record.result['code_hash']}, "
@@ -285,7 +295,7 @@ def _point_titles(results: StudyResults) -> dict[str, str]:
     }
 
 
-def _inline(drawn: figures.Drawn, path: Path) -> Markup:
+def _inline(drawn: Drawn, path: Path) -> Markup:
     """A figure as part of the page; ids get a prefix, since the page holds several figures."""
     label = Markup.escape(f"{drawn.title}. {drawn.caption}")
     if drawn.is_photograph:
@@ -296,7 +306,7 @@ def _inline(drawn: figures.Drawn, path: Path) -> Markup:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
     text = re.sub(r'\bid="', f'id="{drawn.name}-', text)
     text = re.sub(r'(xlink:href="|url\()#', rf"\1#{drawn.name}-", text)
-    text = text.replace(f'"{figures.PAGE}#', '"#')
+    text = text.replace(f'"{PAGE}#', '"#')
     # The size gives way to the page's; the view box keeps the proportions.
     text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", text, count=1)
     text = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", text, count=1)
@@ -326,7 +336,7 @@ def _environment(results: StudyResults) -> Environment:
     environment.globals |= {
         "symbols": SYMBOLS,
         "bar_width": BAR,
-        "colour": figures.colour,
+        "colour": colour,
         "cell": results.cell,
         "group_anchor": group_anchor,
         "runs_title": runs_title,

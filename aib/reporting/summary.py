@@ -13,6 +13,7 @@ from aib.errors import AibError
 from aib.numbers import plain
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, optimism
+from aib.reporting.evaluations import tell
 from aib.statistics import (
     Comparison,
     Interval,
@@ -24,7 +25,7 @@ from aib.statistics import (
     mean_interval,
     planned_power,
     prediction_interval,
-    proportion_interval,
+    spread,
     two_way_bootstrap,
 )
 from aib.statistics.power import MOST_SEEDS
@@ -59,18 +60,12 @@ def summarise(results: StudyResults) -> dict[str, Any]:
             "interactions": interaction_rows(results),
             "power": power(results),
             "cells": cells,
+            "evaluations": evaluation_summary(results),
             "runs": [_run_summary(record, cells) for record, cells in results.runs],
             "provenance": provenance(results),
             "cost": cost(results),
         }
     )
-
-
-def spread(name: str, interval: Interval | None) -> dict[str, float | None]:
-    """An interval as three flat entries."""
-    if interval is None:
-        return dict.fromkeys([name, f"{name}_low", f"{name}_high"])
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 # ---------------------------------------------------------------- questions
@@ -379,33 +374,11 @@ def cell_summary(results: StudyResults, cell: CellResults) -> dict[str, Any]:
         "parameters": cell.counted[0].result["parameters"],
         "selected": cell.counted[0].result["selected"],
         "headline": cell.counted[0].result["headline"],
-        **_localisation_summary(cell),
     }
 
 
 def _limits(name: str, interval: Interval) -> dict[str, float]:
     return {f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def _localisation_summary(cell: CellResults) -> dict[str, Any]:
-    """The map against the masks: every seed's AUROC, the polarities, and the means once chosen."""
-    runs = [(r.result["seed"], r.localisation) for r in cell.counted if r.localisation]
-    if not runs:
-        return {}
-    objects = sum(found["test"]["auroc"] > 0.5 for _, found in runs)
-    chosen = {
-        f"chosen_{metric}": np.mean([found["test_chosen_polarity"][metric] for _, found in runs])
-        for metric in ("auroc", "energy", "pointing")
-    }
-    return {
-        "localisation": {
-            "auroc": {str(seed): found["test"]["auroc"] for seed, found in runs},
-            "n": len(runs),
-            "n_on_object": objects,
-            **spread("share_on_object", proportion_interval(objects, len(runs))),
-            **chosen,
-        }
-    }
 
 
 def _run_summary(record: Record, cells: list[CellResults]) -> dict[str, Any]:
@@ -423,6 +396,17 @@ def _run_summary(record: Record, cells: list[CellResults]) -> dict[str, Any]:
         "test_accuracy": cells[0].headline(record, "accuracy"),
         "rate": cells[0].headline(record, "rate"),
         "weights_sha256": result["weights_sha256"],
+    }
+
+
+def evaluation_summary(results: StudyResults) -> dict[str, Any]:
+    """By dataset and evaluation: what it comes to, and its figures by arm."""
+    return {
+        dataset: {
+            told.name: {"message": told.message, "arms": {row["arm"]: row for row in told.rows}}
+            for told in tell(results, dataset)
+        }
+        for dataset in results.datasets
     }
 
 

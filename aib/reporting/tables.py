@@ -11,6 +11,7 @@ import numpy as np
 from aib.params import PublishedValue
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, optimism
+from aib.reporting.evaluations import tell
 from aib.reporting.summary import (
     MAIN_EFFECTS,
     cell_summary,
@@ -19,10 +20,9 @@ from aib.reporting.summary import (
     predicts,
     shared_seeds,
     sources,
-    spread,
     verdict_rows,
 )
-from aib.statistics import mcnemar, prediction_interval
+from aib.statistics import mcnemar, prediction_interval, spread
 
 Row = dict[str, Any]
 HISTORY = (
@@ -30,7 +30,6 @@ HISTORY = (
     *("validation_accuracy", "validation_rate"),
     *("test_accuracy", "test_cross_entropy", "test_rate"),
 )
-LOCALISATION = ("auroc", "energy", "pointing")
 # A prediction interval reaching further than this many margins to a side reproduces anything.
 WIDEST = 5
 
@@ -50,7 +49,6 @@ def make_tables(
         "interactions": interaction_rows(results),
         "contrasts": [row for row in verdict_rows(results) if row["family"] != MAIN_EFFECTS],
         "ablations": list(_ablation_rows(results)),
-        "localisation": list(_localisation_rows(results)),
         "optimism": list(_optimism_rows(results)),
         "per_class": list(_class_rows(results)),
         "mcnemar": list(_mcnemar_rows(results)),
@@ -58,6 +56,10 @@ def make_tables(
         "failures": failure_rows(results),
         "history": list(_history_rows(results)),
     }
+    for told in (each for dataset in results.datasets for each in tell(results, dataset)):
+        dataset = {"dataset": told.dataset}
+        tables.setdefault(told.name, []).extend(dataset | row for row in told.rows)
+        tables.setdefault(f"{told.name}_runs", []).extend(dataset | row for row in told.run_rows)
     return {name: rows for name, rows in tables.items() if rows}
 
 
@@ -152,24 +154,6 @@ def _ablation_rows(results: StudyResults) -> Iterable[Row]:
                         for k in ("difference", "low", "high", "p_adjusted", "verdict")
                     },
                 }
-
-
-def _localisation_rows(results: StudyResults) -> Iterable[Row]:
-    """Every seed apart, then the controls, which depend on the masks alone."""
-    controls: dict[tuple[str, str], Row] = {}
-    for record, cells in results.runs:
-        found = record.has_figures and record.localisation
-        if not found:
-            continue
-        row = _run_identity(record, cells)
-        row |= {metric: found["test"][metric] for metric in LOCALISATION}
-        row["polarity"] = found["polarity"]
-        row |= {f"chosen_{m}": found["test_chosen_polarity"][m] for m in LOCALISATION}
-        yield row
-        for name, figures in found["controls"].items():
-            label = {"dataset": row["dataset"], "arms": [f"control: {name}"]}
-            controls.setdefault((row["dataset"], name), label | figures)
-    yield from controls.values()
 
 
 def _optimism_rows(results: StudyResults) -> Iterable[Row]:

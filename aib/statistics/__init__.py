@@ -22,6 +22,7 @@ from aib.statistics.intervals import (
     mean_interval,
     prediction_interval,
     proportion_interval,
+    spread,
 )
 from aib.statistics.planning import planned_power
 from aib.statistics.power import (
@@ -67,6 +68,7 @@ __all__ = [
     "seeds_for_equivalence",
     "seeds_for_superiority",
     "sign_flip_p",
+    "spread",
     "strictest_level",
     "superiority_power",
     "tost",

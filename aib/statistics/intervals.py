@@ -87,3 +87,10 @@ def _t_interval(values: np.ndarray, confidence: float, further_runs: float) -> I
     half = stats.t.ppf((1 + confidence) / 2, n - 1) * offsets.std(ddof=1)
     half = float(half * math.sqrt(1 / n + 1 / further_runs))
     return Interval(estimate, estimate - half, estimate + half, confidence)
+
+
+def spread(name: str, interval: Interval | None) -> dict[str, float | None]:
+    """An interval as three flat entries."""
+    if interval is None:
+        return dict.fromkeys([name, f"{name}_low", f"{name}_high"])
+    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 from aib.errors import AibError
+from aib.evaluation.identity import applicable, identity
 from aib.gpus import visible_gpus
 from aib.params import WorkflowConfig, check, load
-from aib.provenance import LOCALISATION, PREPARING, REPORT, TRAINING, code_hash
+from aib.provenance import PREPARING, REPORT, TRAINING, code_hash
 from aib.record import adopted_hashes, recorded_code
 from aib.reporting import template_files
 from aib.studies.gates import check_gates
@@ -77,13 +78,29 @@ def files_of(wildcards):
 
 
 def all_runs(wildcards):
-    """Every run of the study, and its maps against the masks; refused before its stages."""
+    """Every run of the study, and what is evaluated of it; refused before its stages."""
     try:
         check_gates(PARAMETERS, PLAN, Path("reports"))
     except AibError as error:
         sys.exit(f"error: {error}")
-    maps = run_files("localisation.json", filter(shows_maps, PLAN.runs))
-    return run_files("result.json") + maps
+    # A study that is scored on validation looks at no test image.
+    on_test = [run for run in PLAN.runs if run.evaluation.split == "test"]
+    return run_files("result.json") + run_files("evaluation.json", on_test)
+
+
+def entries_of(wildcards):
+    """The evaluations of a run on that dataset."""
+    return applicable(PARAMETERS.evaluations, wildcards.dataset)
+
+
+def others_of(wildcards):
+    """The datasets that those evaluations need beside the run's own."""
+    others = {
+        name
+        for entry in entries_of(wildcards).values()
+        for name in entry.other_datasets
+    }
+    return [f"results/data/{name}/manifest.json" for name in sorted(others)]
 
 
 PRETRAINED = {
@@ -108,10 +125,3 @@ def code_of(wildcards):
     adopted = TRAINING_CODE in adopted_hashes(folder)
     there = (folder / "result.json").exists()
     return recorded_code(folder) if adopted and there else TRAINING_CODE
-
-
-def shows_maps(run):
-    """Has this run a map of test images, and its dataset masks to compare it with?"""
-    return (
-        run.model.has_map and run.dataset.has_masks and run.evaluation.split == "test"
-    )

@@ -1,20 +1,29 @@
-# Attention maps against the masks of the embedded data.
+# What a finished run's map and predictions are worth: all entries of params/evaluations.yaml, in one
+# process a run. Only evaluation.json is declared; parts that are as declared already are kept.
 
 
-rule localise:
+rule evaluate:
     input:
         f"{RUN}/result.json",
         "results/data/{dataset}/manifest.json",
+        others_of,
     output:
-        f"{RUN}/localisation.json",
+        f"{RUN}/evaluation.json",
     log:
-        "logs/localise/{dataset}/{model}/{key}/seed-{seed}.log",
+        "logs/evaluate/{dataset}/{model}/{key}/seed-{seed}.log",
+    benchmark:
+        "logs/benchmarks/evaluate/{dataset}/{model}/{key}/seed-{seed}.tsv"
+    threads: 1
+    resources:
+        gpu=1,
     params:
-        code=code_hash(LOCALISATION),
+        identities=lambda wildcards: {
+            name: identity(entry) for name, entry in entries_of(wildcards).items()
+        },
     message:
-        "localisation of {wildcards.model}, seed {wildcards.seed} ({wildcards.key})"
+        "evaluating {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} ({wildcards.key})"
     shell:
-        "aib localise $(dirname {output}) results/data/{wildcards.dataset} > {log} 2>&1"
+        "aib evaluate $(dirname {output}) > {log} 2>&1"
 
 
 rule runs:

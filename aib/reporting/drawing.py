@@ -1,0 +1,177 @@
+"""What all figures share: sizes, colours, marks; each is drawn narrow, to be read on a phone.
+
+The same kind of model has the same colour everywhere; arms that share it differ in marker and
+line. A point leads to its run in the page.
+"""
+
+import re
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+
+from aib.record import Record
+from aib.reporting.collect import CellResults, StudyResults
+from aib.statistics import mean_interval
+
+WIDTH = 4.8  # inches
+INK, SOFT, BAND = "#1f2933", "#7b8794", "#e4e7eb"
+# One colour an arm everywhere, by whether its model has a map, a bottleneck and anchors; told apart
+# by the colour-blind too.
+PALETTE = seaborn.color_palette("colorblind").as_hex()
+COLOURS = {
+    (False, False, False): "#5a6570",
+    (False, True, False): PALETTE[1],
+    (True, True, False): PALETTE[0],
+    (True, True, True): PALETTE[3],
+    (True, False, False): PALETTE[2],
+    (True, False, True): PALETTE[4],
+}
+MARKERS, LINES = "osD^vP", ("-", "--", ":", "-.")
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": BAND,
+    "grid.linewidth": 0.7,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "aib",
+}
+PAGE = "../index.html"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure and the words that go with it."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+    shape: str = ""  # in the page: wide, tall, or neither
+
+    @property
+    def is_photograph(self) -> bool:
+        return self.shape == "wide"
+
+
+def save(drawn: Drawn, folder: Path, titles: dict[str, str]) -> Path:
+    """Write folder/NAME.svg, .png for a gallery; `titles` are shown when a point is hovered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{drawn.name}.{'png' if drawn.is_photograph else 'svg'}"
+    with mpl.rc_context(STYLE):
+        if drawn.is_photograph:
+            drawn.figure.savefig(path, dpi=130, metadata={"Software": None})
+            return path
+        drawn.figure.savefig(path, metadata={"Date": None, "Creator": None})
+    path.write_text(_hoverable(path.read_text(), titles))
+    return path
+
+
+def _hoverable(svg: str, titles: dict[str, str]) -> str:
+    """Give every linked point its title, and round coordinates to hundredths of a point."""
+
+    def rounded(match: re.Match) -> str:
+        return re.sub(r"(\d\.\d\d)\d+", r"\1", match[0])
+
+    def with_title(match: re.Match) -> str:
+        return f'{match[0][:-1]} tabindex="-1"><title>{escape(titles[match[1]])}</title>'
+
+    svg = re.sub(r'\b(d|x|y)="[^"]*"', rounded, svg)
+    return re.sub(rf'<a xlink:href="{re.escape(PAGE)}#([^"]+)"[^>]*>', with_title, svg)
+
+
+def run_anchor(record: Record) -> str:
+    """The id of a run's row in the page."""
+    names, result = record.result["names"], record.result
+    return f"{names['dataset']}-{names['model']}-{result['key']}-{result['seed']}"
+
+
+def colour(cell: CellResults) -> str:
+    """The colour of a kind of model, the same in every figure and study."""
+    model = cell.spec.model
+    return COLOURS[model.has_map, model.has_rate, model.anchor_count is not None]
+
+
+def look(results: StudyResults, cell: CellResults) -> tuple[str, str]:
+    """Marker and line; arms that share a colour differ in them."""
+    alike = [arm.arm for arm in results.arms(cell.dataset) if colour(arm) == colour(cell)]
+    number = alike.index(cell.arm)
+    return MARKERS[number % len(MARKERS)], LINES[number % len(LINES)]
+
+
+def points(axes: Axes, cell: CellResults, x: Any, y: Any, marker: str, **style: Any) -> None:
+    """One point a run, each leading to its row in the page."""
+    style = {"s": 26, "color": colour(cell), "edgecolor": "white", "linewidth": 0.6} | style
+    drawn = axes.scatter(x, y, marker=marker, zorder=3, clip_on=False, **style)
+    drawn.set_urls([f"{PAGE}#{run_anchor(record)}" for record in cell.counted])
+
+
+def interval(axes: Axes, values: np.ndarray, at: float, tone: str, confidence: float) -> None:
+    """Mean and t interval as a horizontal bar at height `at`."""
+    found = mean_interval(values, confidence)
+    if np.isfinite(found.low):
+        axes.plot([found.low, found.high], [at, at], color=tone, lw=9, alpha=0.25, zorder=1)
+    axes.plot([found.estimate] * 2, [at - 0.2, at + 0.2], color=tone, lw=2, zorder=2)
+
+
+def fan(n: int, width: float) -> np.ndarray:
+    """n offsets around 0 that keep the points of one arm apart, in order of seed."""
+    return np.linspace(width, -width, n) if n > 1 else np.zeros(1)
+
+
+def with_runs(results: StudyResults, dataset: str) -> list[CellResults]:
+    return [cell for cell in results.arms(dataset) if cell.counted]
+
+
+def wrapped(cell: CellResults) -> str:
+    """The arm's name in lines that fit beside axes and into legends."""
+    return "\n".join(wrap(cell.arm, 22))
+
+
+def legend_height(cells: list[CellResults]) -> float:
+    """Inches that a legend of two columns needs beyond its first three lines."""
+    lines = max((wrapped(cell).count("\n") + 1 for cell in cells), default=1)
+    return 0.17 * max(0, lines * -(-len(cells) // 2) - 3)
+
+
+def count_words(cells: list[CellResults]) -> str:
+    return size_words(sorted({len(cell.counted) for cell in cells}))
+
+
+def size_words(sizes: list[int]) -> str:
+    return f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]} to {sizes[-1]}"
+
+
+def name_rows(axes: Axes, labels: list[str]) -> None:
+    """Name the rows 0, 1, ... from the top down."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def plain_log_scale(axis: Axis) -> None:
+    axis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5), numticks=20))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())

@@ -1,0 +1,22 @@
+"""Every figure that is drawn of the runs themselves, one a file, in the order of the page."""
+
+from collections.abc import Iterator
+
+from aib.reporting.collect import StudyResults
+from aib.reporting.drawing import Drawn
+from aib.reporting.figures import (
+    ablations,
+    anchors,
+    differences,
+    gallery,
+    information,
+    learning,
+    runs,
+)
+
+
+def make_figures(results: StudyResults) -> Iterator[Drawn]:
+    """Every figure that applies to the study."""
+    for dataset in results.datasets:
+        for figure in (runs, differences, ablations, learning, information, anchors, gallery):
+            yield from figure.draw(results, dataset)
