@@ -10,6 +10,7 @@ import numpy as np
 
 from aib.params import PublishedValue
 from aib.record import Record
+from aib.reporting.agreement import agreement
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.evaluations import tell
 from aib.reporting.summary import (
@@ -55,6 +56,11 @@ def make_tables(
         "published": published_rows(results, published),
         "failures": failure_rows(results),
         "history": list(_history_rows(results)),
+        "stability": [
+            {"dataset": dataset} | row
+            for dataset in results.datasets
+            for row in agreement(results, dataset).rows
+        ],
     }
     for told in (each for dataset in results.datasets for each in tell(results, dataset)):
         dataset = {"dataset": told.dataset}

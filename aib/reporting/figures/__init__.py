@@ -12,11 +12,14 @@ from aib.reporting.figures import (
     information,
     learning,
     runs,
+    stability,
 )
+
+FIGURES = (runs, differences, ablations, learning, information, anchors, stability, gallery)
 
 
 def make_figures(results: StudyResults) -> Iterator[Drawn]:
     """Every figure that applies to the study."""
     for dataset in results.datasets:
-        for figure in (runs, differences, ablations, learning, information, anchors, gallery):
+        for figure in FIGURES:
             yield from figure.draw(results, dataset)
