@@ -1,12 +1,14 @@
-"""How many pixels choose each anchor."""
+"""How many of the anchors are in use, and where learning moved them."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults
-from aib.reporting.drawing import WIDTH, Drawn, colour
+from aib.reporting.drawing import INK, WIDTH, Drawn, colour, count_words
+from aib.reporting.words import listed, number
 
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
@@ -15,29 +17,79 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     cells = [cell for cell in distinct if cell.counted and cell.spec.model.anchor_count]
     if not cells:
         return
-    figure = Figure((WIDTH, 0.6 + 1.3 * len(cells)), layout="constrained")
+    figure = Figure((WIDTH, 0.9 + 1.25 * len(cells)), layout="constrained")
     grid = figure.subplots(len(cells), sharex=True, squeeze=False)[:, 0]
     for axes, cell in zip(grid, cells, strict=True):
+        count = cell.spec.model.anchor_count
         for record in cell.counted:
-            used = record.result["anchors"]
-            order = np.argsort(used["values"])
-            values, shares = (np.array(used[key])[order] for key in ("values", "usage"))
+            values, shares = ordered(record)
             axes.plot(values, 100 * shares, "-o", color=colour(cell), lw=0.7, ms=3, alpha=0.5)
+        axes.axhline(100 / count, color=INK, lw=0.8, ls=":", zorder=1)
+        axes.plot(start(count), np.zeros(count), "|", color=INK, ms=7, clip_on=False, zorder=3)
         axes.set_ylim(bottom=0)
-        axes.set_title(cell.arm, loc="left", fontsize=9.5, fontweight="normal")
+        axes.set_title(f"{cell.arm}: {_use_words(cell)}", loc="left", fontsize=9)
         axes.set_ylabel("pixels, %")
     grid[-1].set_xlabel("value of the anchor after training")
     caption = (
         f"Share of the {results.split} maps' pixels that each anchor is nearest to, on {dataset}; "
-        f"a point is an anchor, a line a run. {'; '.join(map(_anchor_words, cells))}. Dead anchors "
-        "are those that no pixel chose; so many as are in use would, used alike, have the same "
-        "entropy."
+        f"a point is an anchor, a line a run ({count_words(cells)} an arm), the dotted line what "
+        "each would have if all were used alike, ticks on the axis where anchors started. In use "
+        "are as many as would, used alike, have the same entropy; dead are those that no pixel "
+        f"chose. {'. '.join(map(_moved_words, cells))}."
     )
-    yield Drawn(f"anchors-{dataset}", "Use of the anchors", caption, figure, "tall")
+    yield Drawn(f"anchors-{dataset}", _title(cells), caption, figure, "tall")
 
 
-def _anchor_words(cell: CellResults) -> str:
-    used = [record.result["anchors"] for record in cell.counted]
-    count, dead = cell.spec.model.anchor_count, np.mean([each["dead"] for each in used])
-    alive = np.mean([each["perplexity"] for each in used])
-    return f"{cell.arm}: {alive:.1f} of {count} in use and {dead:.1f} dead, means over runs"
+def ordered(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a run's anchors in ascending order, and the share of pixels of each."""
+    used = record.result["anchors"]
+    order = np.argsort(used["values"])
+    return tuple(np.array(used[key])[order] for key in ("values", "usage"))
+
+
+def start(count: int) -> np.ndarray:
+    """Where anchors are before training."""
+    return np.linspace(0, 1, count)
+
+
+def in_use(cell: CellResults) -> float:
+    """So many anchors, used alike, have the entropy of the use, mean over runs."""
+    return float(np.mean([record.result["anchors"]["perplexity"] for record in cell.counted]))
+
+
+def moved(cell: CellResults) -> float:
+    """How far an anchor went, in distances between two at the start, mean over all; in order."""
+    count = cell.spec.model.anchor_count
+    values = np.array([ordered(record)[0] for record in cell.counted])
+    return float(np.abs(values - start(count)).mean() * (count - 1))
+
+
+def _use_words(cell: CellResults) -> str:
+    return f"{in_use(cell):.1f} of {cell.spec.model.anchor_count} in use"
+
+
+def _moved_words(cell: CellResults) -> str:
+    """Dead anchors, the share of the most used quarter, and how far learning moved them."""
+    count = cell.spec.model.anchor_count
+    dead = np.mean([record.result["anchors"]["dead"] for record in cell.counted])
+    quarter = -(-count // 4)
+    shares = [np.sort(ordered(record)[1])[-quarter:].sum() for record in cell.counted]
+    words = f"{cell.arm}: {dead:.1f} dead, the {quarter} most used of {count} have "
+    words += f"{100 * np.mean(shares):.0f} % of pixels, "
+    return words + (
+        f"an anchor moved by {number(moved(cell))} of the distance between two at the start"
+        if moved(cell) > 0
+        else "none moved"
+    )
+
+
+def _title(cells: list[CellResults]) -> str:
+    """Which share of the anchors is in use, and the arm that uses least of its own."""
+    shares = [in_use(cell) / cell.spec.model.anchor_count for cell in cells]
+    least = int(np.argmin(shares))
+    if len(cells) == 1:
+        return f"{_use_words(cells[0])} by {cells[0].arm}"
+    low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares)))
+    title = f"{low} to {high} % of the anchors are in use, least in {cells[least].arm}"
+    still = [cell.arm for cell in cells if moved(cell) == 0]
+    return title + (f"; those of {listed(still)} did not move" if still else "")
