@@ -10,6 +10,8 @@ from aib.reporting.collect import CellResults, StudyResults
 from aib.reporting.drawing import INK, WIDTH, Drawn, colour, count_words
 from aib.reporting.words import listed, number
 
+STILL = 0.005  # of the distance between two anchors: rounding, no learning
+
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     """How many pixels choose each anchor, one panel an arm; thin lines are runs."""
@@ -74,11 +76,11 @@ def _moved_words(cell: CellResults) -> str:
     dead = np.mean([record.result["anchors"]["dead"] for record in cell.counted])
     quarter = -(-count // 4)
     shares = [np.sort(ordered(record)[1])[-quarter:].sum() for record in cell.counted]
-    words = f"{cell.arm}: {dead:.1f} dead, the {quarter} most used of {count} have "
-    words += f"{100 * np.mean(shares):.0f} % of pixels, "
+    words = f"{cell.arm}: {dead:.1f} dead, most used {quarter} of {count} "
+    words += f"with {100 * np.mean(shares):.0f} % of pixels, "
     return words + (
         f"an anchor moved by {number(moved(cell))} of the distance between two at the start"
-        if moved(cell) > 0
+        if moved(cell) > STILL
         else "none moved"
     )
 
@@ -88,8 +90,11 @@ def _title(cells: list[CellResults]) -> str:
     shares = [in_use(cell) / cell.spec.model.anchor_count for cell in cells]
     least = int(np.argmin(shares))
     if len(cells) == 1:
-        return f"{_use_words(cells[0])} by {cells[0].arm}"
+        return (
+            f"{cells[0].arm} has {_use_words(cells[0])}, each moved by {number(moved(cells[0]))} of "
+            "their distance"
+        )
     low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares)))
     title = f"{low} to {high} % of the anchors are in use, least in {cells[least].arm}"
-    still = [cell.arm for cell in cells if moved(cell) == 0]
+    still = [cell.arm for cell in cells if moved(cell) <= STILL]
     return title + (f"; those of {listed(still)} did not move" if still else "")
