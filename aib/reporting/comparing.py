@@ -46,7 +46,7 @@ def main_effects(told: Told, column: str) -> list[Difference]:
     found = factorial(values, study.margin, told.results.confidence)
     return [
         Difference("main effect of attention", found.first.interval),
-        Difference("of the bottleneck", found.second.interval),
+        Difference("main effect of the bottleneck", found.second.interval),
     ]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from aib.reporting.collect import CellResults
-from aib.reporting.comparing import contrasts, sorted_out
+from aib.reporting.comparing import contrasts, sorted_out, spanned
 from aib.reporting.drawing import WIDTH, Drawn, colour, count_words, fan, legend_height, look
 from aib.reporting.drawing import points as draw_points
 from aib.reporting.evaluations import Column, Told
@@ -22,13 +22,9 @@ METHODS = {
     "random": "random order",
 }
 COLUMNS = {
-    "map": Column("insertion less deletion by map, points", 1),
-    **{
-        f"over_{name}": Column(f"more than by {words}, points", 1)
-        for name, words in METHODS.items()
-        if name != "map"
-    },
-    "fillings": Column("blur less mean filling, by map, points", 1),
+    **{name: Column(f"insertion less deletion, {words}", 1) for name, words in METHODS.items()},
+    "over_grad_cam": Column("map over Grad-CAM, points", 1),
+    "over_integrated_gradients": Column("map over integrated gradients, points", 1),
 }
 DIRECTIONS = {"deletion": "deletion: low is good", "insertion": "insertion: high is good"}
 
@@ -39,17 +35,16 @@ def figures(numbers: dict[str, Any]) -> dict[str, Any]:
     Areas are means over the fillings. Insertion less deletion joins both directions.
     """
     found: dict[str, Any] = {}
-    scores: dict[str, float] = {}
     for method in METHODS:
         if not all(method in each for each in numbers.values()):
             continue
         for name in DIRECTIONS:
             areas = [100 * each[method][name] for each in numbers.values()]
             found[f"{name}_{method}"] = sum(areas) / len(areas)
-        scores[method] = found[f"insertion_{method}"] - found[f"deletion_{method}"]
-    if "map" in scores:
-        found["map"] = scores["map"]
-        found |= {f"over_{m}": scores["map"] - score for m, score in scores.items() if m != "map"}
+        found[method] = found[f"insertion_{method}"] - found[f"deletion_{method}"]
+    if "map" in found:
+        others = [method for method in METHODS if method in found and method != "map"]
+        found |= {f"over_{method}": found["map"] - found[method] for method in others}
         found["fillings"] = _by_filling(numbers, "blur") - _by_filling(numbers, "mean")
     return found
 
@@ -81,8 +76,10 @@ def message(told: Told) -> str:
             where = ", ".join(f"{word} in {', '.join(arms)}" for word, arms in found if arms)
             said.append(f"{words}: {where}")
     return (
-        "Where the map stands in insertion less deletion, with its interval over runs, beside "
-        f"{'; '.join(said)}." + sorted_out("Between arms", list(contrasts(told, "map", cells)), 1)
+        "Where the map stands in insertion less deletion, with its interval over runs. Against "
+        f"{'; '.join(said)}. A blur in place of deleted cells gives it "
+        f"{spanned(told, 'fillings', cells)} points more than the image's mean does."
+        + sorted_out("Between arms", list(contrasts(told, "map", cells)), 1)
     )
 
 

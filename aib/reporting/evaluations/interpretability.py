@@ -75,10 +75,7 @@ def message(told: Told) -> str:
         ]
         text += sorted_out("Between arms", found, 1)
     if baselines:
-        text += (
-            f" Arms without a map are judged by Grad-CAM: {_both(told, '', baselines)}, centred "
-            f"{_both(told, '_centred', baselines)}."
-        )
+        text += f" Arms without a map are judged by Grad-CAM: {_both(told, '', baselines)}."
     return text.strip()
 
 

@@ -92,9 +92,9 @@ def _block(sheet: Sheet, cell: CellResults, top: float) -> None:
 def _caption(dataset: str, cells: list[CellResults]) -> str:
     return (
         f"The first {IMAGES} scored images of {dataset} under the mean map of the first declared "
-        f"seed of {'each arm' if len(cells) > 1 else 'the arm'}, at up to {EPOCHS} evaluated epochs. "
-        "The colour goes from clear to full between the lowest and the highest value of a "
-        "row. "
+        f"seed of {'each arm' if len(cells) > 1 else 'the arm'}; columns are evaluated epochs, up "
+        f"to {EPOCHS}. The colour goes from clear to full between the lowest and the highest value "
+        "of a row. "
     )
 
 
@@ -108,6 +108,5 @@ def _starts(cells: list[CellResults]) -> str:
     return (
         "AUROC: of the object's pixels against all others, mean of the gallery's images. The "
         "object stays in the map from the epoch on at which the 95 % interval of that mean begins "
-        "to keep above 0.5; "
-        f"by run: {'; '.join(said)}. The first look is at epoch {first}."
+        f"to keep above 0.5; by run: {'; '.join(said)}. The first look is at epoch {first}."
     )
