@@ -8,15 +8,21 @@ from aib.reporting.figures import (
     ablations,
     anchors,
     differences,
+    filmstrip,
     gallery,
     information,
     learning,
     runs,
 )
 
+FIGURES = (
+    *(runs, differences, ablations, learning),
+    *(information, anchors, gallery, filmstrip),
+)
+
 
 def make_figures(results: StudyResults) -> Iterator[Drawn]:
     """Every figure that applies to the study."""
     for dataset in results.datasets:
-        for figure in (runs, differences, ablations, learning, information, anchors, gallery):
+        for figure in FIGURES:
             yield from figure.draw(results, dataset)
