@@ -7,8 +7,6 @@ it is told from in each cell, of the same shape.
 
 import numpy as np
 
-CHUNK = 2**24  # comparisons at once
-
 
 def starts(size: int, resolution: int) -> np.ndarray:
     """First row of each of `resolution` cells that cover `size` pixels (nearest neighbour)."""
@@ -47,34 +45,39 @@ def centred_gaussian(size: int) -> np.ndarray:
 
 def auroc(maps: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Probability that a pixel inside scores higher than one outside, ties half."""
-    scores, positive, negative = (x.reshape(len(maps), -1) for x in (maps, inside, outside))
-    found = np.empty(len(maps))
-    step = max(1, CHUNK // scores.shape[1] ** 2)
-    for at in range(0, len(maps), step):
-        part = slice(at, at + step)
-        high, low = scores[part, :, None], scores[part, None, :]
-        wins = (high > low) + 0.5 * (high == low)
-        found[part] = np.einsum("ni,nij,nj->n", positive[part], wins, negative[part])
+    positive, negative, starts, ends = _ranked(maps, inside, outside)
+    hits = positive.cumsum(axis=1)
+    above = np.take_along_axis(hits - positive, starts, axis=1)
+    level = np.take_along_axis(hits, ends, axis=1)
     with np.errstate(invalid="ignore"):
-        return found / (positive.sum(axis=1) * negative.sum(axis=1))
+        return (negative * (above + level) / 2).sum(axis=1) / (hits[:, -1] * negative.sum(axis=1))
 
 
 def average_precision(maps: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Area under the precision-recall steps, pixels of one score at once, as in scikit-learn."""
+    positive, negative, _, ends = _ranked(maps, inside, outside)
+    hits, misses = (
+        np.take_along_axis(x.cumsum(axis=1), ends, axis=1) for x in (positive, negative)
+    )
+    with np.errstate(invalid="ignore"):
+        return (positive * hits / (hits + misses)).sum(axis=1) / positive.sum(axis=1)
+
+
+def _ranked(
+    maps: np.ndarray, inside: np.ndarray, outside: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels in and out of each cell, highest score first; first and last cell of its score."""
     scores, positive, negative = (x.reshape(len(maps), -1) for x in (maps, inside, outside))
     order = np.argsort(-scores, axis=1, kind="stable")
     scores, positive, negative = (
         np.take_along_axis(x, order, axis=1) for x in (scores, positive, negative)
     )
-    hits, misses = positive.cumsum(axis=1), negative.cumsum(axis=1)
-    # Cells of one score are taken at the last of them.
     cells = np.arange(scores.shape[1])
-    last = np.append(scores[:, 1:] != scores[:, :-1], np.ones((len(maps), 1), bool), axis=1)
-    ends = np.where(last, cells, scores.shape[1])
+    new = np.pad(scores[:, 1:] != scores[:, :-1], ((0, 0), (1, 1)), constant_values=True)
+    starts = np.maximum.accumulate(np.where(new[:, :-1], cells, 0), axis=1)
+    ends = np.where(new[:, 1:], cells, cells[-1])
     ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
-    hits, misses = (np.take_along_axis(x, ends, axis=1) for x in (hits, misses))
-    with np.errstate(invalid="ignore"):
-        return (positive * hits / (hits + misses)).sum(axis=1) / positive.sum(axis=1)
+    return positive, negative, starts, ends
 
 
 def energy(maps: np.ndarray, inside: np.ndarray, area: np.ndarray) -> np.ndarray:

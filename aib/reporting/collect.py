@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aib.errors import AibError
-from aib.files import RESULT
+from aib.files import RESULT, read_json
 from aib.record import Record, read
 from aib.spec.run import RunSpec
 from aib.studies.plan import Cell, Plan
@@ -67,6 +67,9 @@ class StudyResults:
     cells: tuple[CellResults, ...]
     mixed_code: bool
     groups: dict[str, np.ndarray | None]  # of each dataset: the source that a scored image is from
+    # Of each dataset: its scored `images` and, if it has them, `masks`, mapped from disk; empty
+    # where the prepared data are gone, or are not what the runs saw.
+    prepared: dict[str, dict[str, np.ndarray]]
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -186,12 +189,30 @@ def collect(
         dataset: _sources(results_root / "data" / dataset / f"{split}_sources.npy")
         for dataset in plan.study.datasets
     }
-    return StudyResults(plan, cells, mixed_code=mixed, groups=groups)
+    digests = {r.result["names"]["dataset"]: r.result["data_digest"] for r in records.values()}
+    prepared = {
+        dataset: _prepared(results_root / "data" / dataset, split, digests.get(dataset))
+        for dataset in plan.study.datasets
+    }
+    return StudyResults(plan, cells, mixed_code=mixed, groups=groups, prepared=prepared)
 
 
 def _sources(path: Path) -> np.ndarray | None:
     """Which images stem from one source; None where the prepared data does not say so."""
     return np.load(path, allow_pickle=False) if path.exists() else None
+
+
+def _prepared(folder: Path, split: str, digest: str | None) -> dict[str, np.ndarray]:
+    """Images and masks of a split, if they are still those that the runs saw."""
+    manifest = folder / "manifest.json"
+    if not manifest.exists() or read_json(manifest)["digest"] != digest:
+        return {}
+    paths = {name: folder / f"{split}_{name}.npy" for name in ("images", "masks")}
+    return {
+        name: np.load(path, mmap_mode="r", allow_pickle=False)
+        for name, path in paths.items()
+        if path.exists()
+    }
 
 
 def _read(folder: Path, run: RunSpec) -> Record:

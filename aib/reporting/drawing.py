@@ -70,19 +70,12 @@ class Drawn:
     figure: Figure
     shape: str = ""  # in the page: wide, tall, or neither
 
-    @property
-    def is_photograph(self) -> bool:
-        return self.shape == "wide"
-
 
 def save(drawn: Drawn, folder: Path, titles: dict[str, str]) -> Path:
-    """Write folder/NAME.svg, .png for a gallery; `titles` are shown when a point is hovered."""
+    """Write folder/NAME.svg; `titles` are shown when a point is hovered."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{drawn.name}.{'png' if drawn.is_photograph else 'svg'}"
+    path = folder / f"{drawn.name}.svg"
     with mpl.rc_context(STYLE):
-        if drawn.is_photograph:
-            drawn.figure.savefig(path, dpi=130, metadata={"Software": None})
-            return path
         drawn.figure.savefig(path, metadata={"Date": None, "Creator": None})
     path.write_text(_hoverable(path.read_text(), titles))
     return path
@@ -133,6 +126,25 @@ def interval(axes: Axes, values: np.ndarray, at: float, tone: str, confidence: f
     if np.isfinite(found.low):
         axes.plot([found.low, found.high], [at, at], color=tone, lw=9, alpha=0.25, zorder=1)
     axes.plot([found.estimate] * 2, [at - 0.2, at + 0.2], color=tone, lw=2, zorder=2)
+
+
+def series(
+    axes: Axes,
+    results: StudyResults,
+    cell: CellResults,
+    x: Any,
+    values: Any,
+    form: str,
+    **style: Any,
+) -> None:
+    """Means over runs as a line, with their t intervals; values are (runs, x), NaN where none."""
+    columns = [column[np.isfinite(column)] for column in np.asarray(values, dtype=float).T]
+    kept = [n for n, column in enumerate(columns) if column.size]
+    found = [mean_interval(columns[n], results.confidence) for n in kept]
+    x = np.asarray(x)[kept]
+    axes.vlines(x, [i.low for i in found], [i.high for i in found], color=colour(cell), lw=0.8)
+    style = {"color": colour(cell), "lw": 1.2, "ms": 3.5} | style
+    axes.plot(x, [i.estimate for i in found], form, **style)
 
 
 def fan(n: int, width: float) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The report: one page that opens offline, its tables as CSV, its figures, its numbers as JSON."""
 
-import base64
 import math
 import re
 from collections import Counter
@@ -298,13 +297,10 @@ def _point_titles(results: StudyResults) -> dict[str, str]:
 def _inline(drawn: Drawn, path: Path) -> Markup:
     """A figure as part of the page; ids get a prefix, since the page holds several figures."""
     label = Markup.escape(f"{drawn.title}. {drawn.caption}")
-    if drawn.is_photograph:
-        data = base64.b64encode(path.read_bytes()).decode()
-        return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(Markup(data), label)
     text = path.read_text()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r'\bid="', f'id="{drawn.name}-', text)
+    text = re.sub(r'(?<=\s)id="', f'id="{drawn.name}-', text)
     text = re.sub(r'(xlink:href="|url\()#', rf"\1#{drawn.name}-", text)
     text = text.replace(f'"{PAGE}#', '"#')
     # The size gives way to the page's; the view box keeps the proportions.

@@ -1,6 +1,7 @@
 """Every model trains under every protocol's switches, and each switch does what it says."""
 
 import copy
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,8 @@ from aib import files, record
 from aib.data.prepared import load as load_data
 from aib.data.preparing import prepare
 from aib.errors import AibError
-from aib.evaluation.cells import upsample
+from aib.evaluation import cells
 from aib.evaluation.evaluate import evaluate_run, load_subject
-from aib.evaluation.localisation import figures, localise
 from aib.evaluation.parts import AnyEvaluation, kinds
 from aib.evaluation.subject import Surroundings
 from aib.generators import Generators
@@ -152,36 +152,6 @@ def spy_on_losses(monkeypatch, change=lambda result, call: result) -> list:
 
     monkeypatch.setattr(loop, "losses", losses)
     return seen
-
-
-def test_masks_are_cropped_as_the_images_were(data, data_folder, tmp_path):
-    run(spec("wrn-aib", "stated-wrn"), data, tmp_path)
-    found = localise(record.read(tmp_path), data_folder)
-    maps = record.read(tmp_path).attention["test_mean"]
-    masks = np.array(data.test.masks[: len(maps), 2:34, 2:34])
-    assert found["test"] == figures(upsample(maps, 32), masks)
-    assert found["left_out"] == {"validation": 0, "test": 0}
-
-
-def test_maps_are_compared_with_the_data_of_their_run_only(data, data_folder, tmp_path):
-    run(spec("wrn-aib", "stated-wrn"), data, tmp_path / "run")
-    other = DATASET.model_copy(update={"generator_seed": 1})
-    prepare("digits", other, tmp_path, tmp_path / "other")
-    with pytest.raises(AibError, match="not the data that"):
-        localise(record.read(tmp_path / "run"), tmp_path / "other")
-
-
-def test_masks_that_say_nothing_are_left_out_and_counted(data, data_folder, tmp_path):
-    run(spec("wrn-aib", "stated-wrn"), data, tmp_path / "run")
-    shutil.copytree(data_folder, tmp_path / "data")
-    masks = np.load(tmp_path / "data/test_masks.npy")
-    masks[0], masks[1] = 1, 0
-    np.save(tmp_path / "data/test_masks.npy", masks)
-    found = localise(record.read(tmp_path / "run"), tmp_path / "data")
-    maps = record.read(tmp_path / "run").attention["test_mean"]
-    assert found["left_out"] == {"validation": 0, "test": 2}
-    kept = masks[2 : len(maps), 2:34, 2:34]
-    assert found["test"] == figures(upsample(maps[2:], 32), kept)
 
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16, "tf32": torch.float32}
@@ -423,7 +393,39 @@ def test_an_evaluation_says_what_it_found_or_why_not(data_folder, data, tmp_path
         "wrn-abn": {"interventions", "map_information"},
     }
     assert set(reasons) == expected.get(name, set())
-    assert record.read(tmp_path).evaluation.keys() == found.keys() - reasons - {"cross_domain"}
+    assert record.read(tmp_path).evaluation == json.loads(json.dumps(found))
+
+
+def test_masks_are_cropped_as_the_images_were(data, data_folder, tmp_path):
+    each, here = spec("wrn-aib", "stated-wrn"), around(data_folder)
+    run(each, data, tmp_path)
+    (found,) = evaluate_run(record.read(tmp_path), entries(), here, {"localisation"}).values()
+    maps = load_subject(each, tmp_path / files.WEIGHTS, here).test.maps
+    inside = cells.counts(np.array(data.test.masks[:, 2:34, 2:34]), maps.shape[1])
+    expected = cells.auroc(maps, inside, cells.areas(32, maps.shape[1]) - inside).mean()
+    assert found["numbers"]["as_learned"]["auroc"] == pytest.approx(expected, abs=1e-6)
+    assert found["numbers"]["left_out"] == 0
+
+
+def test_a_run_is_evaluated_on_its_own_data_only(data, tmp_path):
+    run(spec("vgg", "stated"), data, tmp_path / "run")
+    other = DATASET.model_copy(update={"generator_seed": 1})
+    prepare("digits", other, tmp_path, tmp_path / "digits")
+    with pytest.raises(AibError, match="not the data that"):
+        evaluate_run(record.read(tmp_path / "run"), entries(), around(tmp_path / "digits"))
+
+
+def test_masks_that_say_nothing_are_left_out_and_counted(data, data_folder, tmp_path):
+    run(spec("wrn-aib", "stated-wrn"), data, tmp_path / "run")
+    shutil.copytree(data_folder, tmp_path / data_folder.name)
+    masks = np.load(tmp_path / data_folder.name / "test_masks.npy")
+    masks[0], masks[1] = 1, 0
+    np.save(tmp_path / data_folder.name / "test_masks.npy", masks)
+    each = entries(sanity={"sample": 20})
+    here = around(tmp_path / data_folder.name)
+    (found,) = evaluate_run(record.read(tmp_path / "run"), each, here, {"localisation"}).values()
+    assert found["numbers"]["left_out"] == 2
+    assert np.isfinite(found["numbers"]["as_learned"]["auroc"])
 
 
 def test_a_subject_predicts_what_the_run_predicted_and_its_own_map_changes_nothing(

@@ -29,7 +29,6 @@ from aib.data.preparing import prepare
 from aib.data.spool import Spool
 from aib.data.verifying import content_digest, verify
 from aib.errors import AibError
-from aib.evaluation.localisation import figures
 
 
 def folders(folder: Path, **counts):
@@ -166,11 +165,11 @@ def test_arrays_larger_than_a_block(tmp_path, monkeypatch):
     verify(tmp_path / "two")
 
 
-def test_masks_of_boxes_can_be_scored(tmp_path):
+def test_boxes_become_masks_of_neither_nothing_nor_everything(tmp_path):
     contents = [encoded(image, "PNG") for image in random_images(18)]
     files = tar(cub_files(contents, [(1, 1, 3, 4)] * 18))
     masks = prepared(tmp_path / "out", files, "cub", **CUB, box="mask").test.masks
-    assert figures(masks.astype(float), masks) == {"auroc": 1.0, "energy": 1.0, "pointing": 1.0}
+    assert ((masks.mean(axis=(1, 2)) > 0) & (masks.mean(axis=(1, 2)) < 1)).all()
 
 
 # ---------------------------------------------------------------- declared counts

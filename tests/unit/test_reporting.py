@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from records import quick_plan, write_run, write_tree
 from scipy import stats
 
 from aib import files
 from aib.errors import AibError
+from aib.evaluation.parts import kinds
 from aib.params import load
 from aib.params.studies import Contrast, Factorial, Spread
-from aib.record import LOCALISATION
-from aib.reporting import figures, page, tables
+from aib.record import EVALUATION
+from aib.reporting import drawing, page, tables
 from aib.reporting.collect import collect
+from aib.reporting.evaluations import tell, teller
 from aib.reporting.reference import compare, make_reference
 from aib.reporting.summary import headline_lines, summarise
 from aib.statistics import (
@@ -29,12 +32,17 @@ from aib.statistics import (
     fixed_sequence,
     holm,
     judge_family,
+    mean_interval,
     planned_power,
     two_way_bootstrap,
 )
 from aib.studies.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
+EVALUATED = (  # in the order of the made-up records
+    *("interventions", "localisation", "sanity", "interpretability", "deletion"),
+    *("map_information", "calibration", "corruptions", "cross_domain"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -181,11 +189,37 @@ def test_summary_is_plain_json_with_nested_numbers(results):
     assert isinstance(summary["cells"]["cluttered-digits"]["vgg"]["test_error_mean"], float)
 
 
-def test_polarities_are_counted_and_every_seed_is_kept(results):
-    found = summarise(results)["cells"]["cluttered-digits"]["vgg-aib"]["localisation"]
-    assert set(found["auroc"]) == {"0", "1", "2", "3", "4", "5"}
-    assert (found["n_on_object"], found["n"]) == (4, 6)
-    assert found["chosen_auroc"] > 0.8
+def test_polarities_are_counted_and_every_seed_is_kept(results, report):
+    found = summarise(results)["evaluations"]["cluttered-digits"]["localisation"]
+    assert found["arms"]["vgg-aib"]["polarity"] == "object 4, background 2"
+    assert found["arms"]["vgg-aib"]["n"] == 6
+    assert found["arms"]["vgg-aib"]["chosen"] > 0.8
+    rows = list(csv.DictReader((report / "tables" / "localisation_runs.csv").open()))
+    assert [row["seed"] for row in rows if row["arm"] == "vgg-aib"] == list("012345")
+
+
+def test_an_evaluation_is_told_of_the_arms_that_it_says_something_of(results, report):
+    told = {each.name: each for each in tell(results, "cluttered-digits")}
+    assert list(told) == sorted(kinds(), key=list(EVALUATED).index)
+    assert "vgg" not in {cell.arm for cell in told["interventions"].cells}
+    assert told["interventions"].silent["vgg"] == "this network has no map"
+    values = [record.numbers("calibration")["temperature"] for record in results.cells[0].counted]
+    row = next(row for row in told["calibration"].rows if row["arm"] == results.cells[0].arm)
+    interval = mean_interval(values)
+    assert row["temperature"] == pytest.approx(interval.estimate)
+    assert row["temperature_low"] == pytest.approx(interval.low)
+    text = (report / "index.html").read_text()
+    assert all(str(escape(each.teller.TITLE)) in text for each in told.values())
+
+
+def test_every_evaluation_has_a_teller_with_a_message(results):
+    assert [teller(kind).TITLE for kind in kinds()]
+    for told in tell(results, "cluttered-digits"):
+        record = told.runs(told.cells[0])[0]
+        assert set(told.figures(record)) <= set(told.columns)
+        assert told.message.endswith(".")
+    with pytest.raises(AibError, match=r"nothing\.py: missing"):
+        teller("nothing")
 
 
 def test_diverged_runs_are_listed_and_counted(results, report):
@@ -208,17 +242,15 @@ def test_headline_names_every_verdict(results):
 def test_every_table_is_written(report):
     found = {path.stem for path in (report / "tables").glob("*.csv")}
     assert found == {
-        *("runs", "arms", "contrasts", "ablations", "localisation", "optimism", "per_class"),
-        *("mcnemar", "failures", "history"),
+        *("runs", "arms", "contrasts", "ablations", "optimism", "per_class"),
+        *("mcnemar", "failures", "history", "stability"),
+        *(name + end for name in EVALUATED for end in ("", "_runs")),
     }
     runs = list(csv.DictReader((report / "tables" / "runs.csv").open()))
     assert len(runs) == 48
     assert sum(run["status"] == "diverged" for run in runs) == 1
     localisation = list(csv.DictReader((report / "tables" / "localisation.csv").open()))
-    assert {row["arms"] for row in localisation if not row["key"]} == {
-        "control: uniform",
-        "control: gaussian",
-    }
+    assert "control: gaussian" in {row["arm"] for row in localisation if not row["n"]}
 
 
 # ---------------------------------------------------------------- the factorial
@@ -545,7 +577,8 @@ def test_the_page_begins_with_the_verdicts(report):
     text = (report / "index.html").read_text()
     sections = re.findall(r'<section id="([a-z]+)"', text)
     assert sections == [
-        *("verdicts", "figures", "numbers", "declared", "protocol", "localisation", "published"),
+        *("verdicts", "figures", "numbers", "declared", "protocol", "evaluations"),
+        "published",
         *("cost", "failures", "provenance", "reading", "runs"),
     ]
 
@@ -579,20 +612,14 @@ def test_every_figure_is_made(report):
 def test_every_kind_of_model_has_a_colour():
     models = load(ROOT).models.values()
     kinds = {(m.has_map, m.has_rate, m.anchor_count is not None) for m in models}
-    assert kinds <= figures.COLOURS.keys()
-    assert len(set(figures.COLOURS.values())) == len(figures.COLOURS)
-
-
-def test_the_gallery_shows_both_polarities(results):
-    cell = results.cell("cluttered-digits", "vgg-aib")
-    polarity = {run.localisation["polarity"] for run in figures._gallery_runs(cell)}
-    assert polarity == {"object", "background"}
+    assert kinds <= drawing.COLOURS.keys()
+    assert len(set(drawing.COLOURS.values())) == len(drawing.COLOURS)
 
 
 def test_an_arm_has_one_colour_whatever_its_ablation(results):
     cells = results.distinct("cluttered-digits")
-    by_model = {(cell.model, figures.colour(cell)) for cell in cells}
-    assert len(by_model) == len({figures.colour(cell) for cell in cells}) == 4
+    by_model = {(cell.model, drawing.colour(cell)) for cell in cells}
+    assert len(by_model) == len({drawing.colour(cell) for cell in cells}) == 4
 
 
 def test_writing_twice_gives_the_same_bytes_and_no_leftovers(results, report, tmp_path):
@@ -608,11 +635,11 @@ def test_real_images_two_seeds_no_ablation_no_masks(parameters, tmp_path):
     smoke = plan(parameters, "cifar10-smoke")
     for run in smoke.runs:
         folder = write_run(tmp_path, run)
-        (folder / LOCALISATION).unlink(missing_ok=True)
+        (folder / EVALUATION).unlink()
     summary = page.write_report(collect(smoke, tmp_path), tmp_path / "report")
     assert len(summary["verdicts"]) == 1
     text = (tmp_path / "report" / "index.html").read_text()
-    assert "Localisation</h2>" not in text
+    assert 'id="evaluations"' not in text
     assert "airplane" in text
     assert {path.stem for path in (tmp_path / "report" / "figures").iterdir()} == {
         *("runs-cifar10-jpeg", "differences-cifar10-jpeg", "learning-cifar10-jpeg"),

@@ -152,7 +152,8 @@ def test_metrics_are_the_history_by_epoch_and_the_final_figures(imported, quick,
     for choice in ("last", "best_validation", "best_test"):
         expected = result["figures"][choice]["test_accuracy"]
         assert metrics[f"selection/{choice}_test_accuracy"] == expected
-    assert metrics["localisation/auroc"] == kept.localisation["test"]["auroc"]
+    assert metrics["localisation/auroc"] == kept.numbers("localisation")["chosen"]["auroc"]
+    assert "localisation/polarity" not in metrics  # a word
     assert metrics["resources/seconds"] == 20
     assert metrics["resources/parameters"] == result["parameters"]
 
@@ -210,7 +211,7 @@ def test_what_changed_is_replaced(database, quick, copied):
     changed = copied / "runs" / quick.runs[0].folder
     change_result(changed, code_hash="0ther0000000")
     scored = copied / "runs" / quick.cell("cluttered-digits", "vgg-aib").runs[0].folder
-    (scored / record.LOCALISATION).unlink()  # no part of result.json
+    (scored / record.EVALUATION).unlink()  # no part of result.json
     before = runs_of(database)
     said = import_study(quick, copied, REPORTS)
     assert "48 runs (0 new, 2 replaced, 0 removed, 46 unchanged)" in said

@@ -10,10 +10,11 @@ import sys
 import time
 from itertools import accumulate
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
-from tiny import ROOT, edit, environment, jobs, make_project, run
+from tiny import ROOT, append, edit, environment, jobs, make_project, run
 
 from aib import files, record
 from aib.params import load
@@ -40,7 +41,7 @@ def results(project: Path, study: str = "tiny") -> dict[str, record.Record]:
 
 
 def test_the_whole_chain(project):
-    everything = {"prepare": 1, "train": 4, "localise": 2, "report": 1, "track": 1}
+    everything = {"prepare": 1, "train": 4, "evaluate": 4, "report": 1, "track": 1}
     assert jobs(project, *SNAKEMAKE) == everything  # though the report exists
     run(project, *SNAKEMAKE)
     assert all(result.has_figures for result in results(project).values())
@@ -54,7 +55,7 @@ def test_the_whole_chain(project):
 
 def test_a_new_seed_trains_exactly_the_new_runs(project):
     edit(project / "params/studies/tiny.yaml", "seeds:\n- 0\n- 1\n", "seeds:\n- 0\n- 1\n- 2\n")
-    assert jobs(project, *SNAKEMAKE) == {"train": 2, "localise": 1, "report": 1, "track": 1}
+    assert jobs(project, *SNAKEMAKE) == {"train": 2, "evaluate": 2, "report": 1, "track": 1}
     edit(project / "params/studies/tiny.yaml", "- 2\n", "")
     run(project, *SNAKEMAKE)  # the study file changed, so the report is written again
 
@@ -86,6 +87,35 @@ def test_a_run_that_two_studies_share_is_trained_once(project):
     (project / "params/studies/other.yaml").write_text(yaml.safe_dump(other))
     output = run(project, *SNAKEMAKE[:-1], "study=other", "device=cpu", "-n").stdout
     assert "train" not in re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)
+
+
+def test_a_new_evaluation_is_made_for_every_run_and_no_other(project):
+    """docs/adding.md, followed to the letter."""
+    guide = (ROOT / "docs/adding.md").read_text()
+    guide = guide[guide.index("**An evaluation**") : guide.index("**A dataset**")]
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=(?:\n)*    ))+", guide, re.MULTILINE)
+    part, teller = (dedent(block.strip("\n")) + "\n" for block in blocks)
+    assert "def evaluate" in part
+    assert "def message" in teller
+    (project / "aib/evaluation/parts/sureness.py").write_text(part)
+    (project / "aib/reporting/evaluations/sureness.py").write_text(teller)
+    found = results(project)  # read by this process, which does not know the new kind
+    declared = (project / "params/evaluations.yaml").read_text()
+    append(project / "params/evaluations.yaml", {"sure": {"kind": "sureness", "limit": 0.5}})
+    run(project, "aib", "params", "schema")
+    waiting = jobs(project, *SNAKEMAKE)
+    assert waiting.keys() == {"evaluate", "report", "track"}
+    assert waiting["evaluate"] == len(found)
+    parts = [path for run in found.values() for path in (run.folder / record.PARTS).glob("*")]
+    before = {path: path.stat().st_mtime_ns for path in parts}
+    run(project, *SNAKEMAKE)
+    assert {path: path.stat().st_mtime_ns for path in parts} == before
+    for each in found.values():
+        assert 0 <= record.read(each.folder).numbers("sure")["share"] <= 1
+    page = (project / "reports/tiny/index.html").read_text()
+    assert "How often is it sure?" in page
+    assert "Nothing to be done" in run(project, *SNAKEMAKE).stderr
+    (project / "params/evaluations.yaml").write_text(declared)
 
 
 def test_one_failing_run_does_not_stop_the_others(project):

@@ -56,7 +56,7 @@ def part(kind: str) -> ModuleType:
     return pkgutil.resolve_name(f"{__name__}.{kind}")
 
 
-def kind_of(entry: object) -> str | None:
+def kind(entry: object) -> str | None:
     """The kind that an entry, parsed or not, names."""
     name = entry.get("kind") if isinstance(entry, dict) else getattr(entry, "kind", None)
     return name if isinstance(name, str) else None
@@ -64,5 +64,5 @@ def kind_of(entry: object) -> str | None:
 
 AnyEvaluation = Annotated[
     Union[tuple(Annotated[part(kind).Parameters, Tag(kind)] for kind in kinds())],  # noqa: UP007
-    Discriminator(kind_of),
+    Discriminator(kind),
 ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Parameters(Common):
     """How many test images, and the five severities of each corruption."""
 
-    sample: int = Field(default=1000, gt=0, description="test images")
+    sample: int = Field(default=500, gt=0, description="test images")
     noise: tuple[float, ...] = (0.04, 0.06, 0.08, 0.09, 0.10)  # standard deviation, of 1
     blur: tuple[float, ...] = (0.4, 0.6, 0.7, 0.8, 1.0)  # pixels of 32
     contrast: tuple[float, ...] = (0.75, 0.5, 0.4, 0.3, 0.15)  # share that is left

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from aib.reporting.comparing import differences, sorted_out, spanned
 from aib.reporting.evaluations import Column, Told
 
 TITLE = "Are the probabilities right?"
@@ -29,5 +30,16 @@ def figures(numbers: dict[str, Any]) -> dict[str, float]:
 
 
 def message(told: Told) -> str:
-    """TODO"""
-    return ""
+    """Which way the probabilities err, what a temperature mends, and what sets arms apart."""
+    if not told.arms:
+        return ""
+    sure = [cell.arm for cell in told.arms if told.interval(cell, "temperature").low > 1]
+    spans = {name: spanned(told, name, told.arms, 2) for name in COLUMNS}
+    return (
+        f"The calibration error is {spans['calibration_error']} points (range of the arms' means) "
+        f"and {spans['scaled_calibration_error']} after dividing logits by the temperature that "
+        f"validation gives, {spans['temperature']}. Above 1 with its interval, so sure beyond what "
+        f"is right: {', '.join(sure) or 'no arm'}."
+        + sorted_out("Cross-entropy", differences(told, "cross_entropy"), 3, "bits")
+        + sorted_out("Calibration error", differences(told, "calibration_error"))
+    )

@@ -113,7 +113,7 @@ def draw(told: Told) -> Iterator[Drawn]:
             at += 1
         at += 1
     name_rows(axes, [words for _, words in labels])
-    axes.set_yticks([place for place, _ in labels])
+    axes.set_yticks([place for place, _ in labels], [words for _, words in labels])
     axes.set_ylim(at - 1.2, -0.8)
     axes.axvline(0, color=SOFT, lw=1, zorder=1)
     axes.set_xscale("symlog", linthresh=1)

@@ -8,6 +8,7 @@ from aib.reporting.figures import (
     ablations,
     anchors,
     differences,
+    filmstrip,
     gallery,
     information,
     learning,
@@ -15,7 +16,10 @@ from aib.reporting.figures import (
     stability,
 )
 
-FIGURES = (runs, differences, ablations, learning, information, anchors, stability, gallery)
+FIGURES = (
+    *(runs, differences, ablations, learning),
+    *(information, anchors, stability, gallery, filmstrip),
+)
 
 
 def make_figures(results: StudyResults) -> Iterator[Drawn]:

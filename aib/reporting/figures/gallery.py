@@ -1,89 +1,202 @@
-"""Images with masks and maps."""
+"""Images with the maps of several arms and seeds laid over them."""
 
 from collections.abc import Iterator
 from textwrap import wrap
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults
-from aib.reporting.drawing import Drawn, with_runs
+from aib.reporting.drawing import WIDTH, Drawn, with_runs
 from aib.reporting.evaluations import of_kind
+from aib.reporting.pictures import Sheet, outline, overlay, small
+from aib.reporting.summary import correct
+from aib.reporting.tables import class_names
 
-GALLERY_ROWS = 6
+COLUMNS = 12  # maps in a row, at most; every arm has one
+SAMPLE = {
+    "right in every run": 3,
+    "right in most runs only": 1,
+    "wrong in at least half": 3,
+}
+SIDE, STEP, LINE = 0.62, 0.68, 0.83  # inches: a picture, from one to the next, from row to row
+LEFT, TOP, HEAD, BETWEEN = 0.85, 0.7, 0.24, 0.12
+
+Shown = list[tuple[CellResults, list[Record]]]
 
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
-    """Images, masks and maps; of each arm a run that marks the object and one that does not."""
-    shown = [
-        (cell, record) for cell in with_runs(results, dataset) for record in _gallery_runs(cell)
+    """The same images in every column, a column a run; a fixed random sample of them."""
+    arms = [
+        (cell, runs) for cell in with_runs(results, dataset) if (runs := _with_maps(results, cell))
     ]
-    if not shown:
+    if not arms:
         return
-    first = shown[0][1].attention
-    images = first["gallery_images"][:GALLERY_ROWS].transpose(0, 2, 3, 1)
-    masks = first.get("gallery_masks")
-    columns = [
-        (
-            "\n".join([title, *wrap(cell.arm, 11), f"seed {record.result['seed']}"]),
-            record.attention[f"gallery_{kind}"],
-        )
-        for cell, record in shown
-        for kind, title in _gallery_columns(cell)
-    ]
-    values = np.concatenate([maps[:GALLERY_ROWS].ravel() for _, maps in columns])
-    low, high = np.floor(values.min() * 20) / 20, np.ceil(values.max() * 20) / 20
-    lead = 1 if masks is None else 2
-    size = (0.82 * (lead + len(columns)) + 0.6, 0.82 * len(images) + 0.6)
-    figure = Figure(size, layout="constrained")
-    grid = figure.subplots(len(images), lead + len(columns), squeeze=False)
-    for line, image in zip(range(len(images)), images, strict=True):
-        for axes in grid[line]:
-            axes.set_axis_off()
-        grid[line, 0].imshow(image)
-        if masks is not None:
-            grid[line, 1].imshow(image)
-            grid[line, 1].contour(masks[line], levels=[0.5], colors="#d55e00", linewidths=1.4)
-        for axes, (_, maps) in zip(grid[line, lead:], columns, strict=True):
-            shade = axes.imshow(maps[line], vmin=low, vmax=high, cmap="viridis")
-    heads = ["image", "mask"][:lead] + [title for title, _ in columns]
-    for axes, title in zip(grid[0], heads, strict=True):
-        axes.set_title(title, fontsize=7.5, fontweight="normal", loc="center")
-    figure.colorbar(shade, ax=grid, shrink=0.5, pad=0.01, label="attention")
-    caption = (
-        f"The first {len(images)} {results.split} images of {dataset}, with the maps of single "
-        "runs: the mean map, one sampled from it, and that sample quantised to the anchors. One "
-        f"colour scale, {low:.2f} to {high:.2f}, for all. {_gallery_words(shown)}"
-    )
-    yield Drawn(f"gallery-{dataset}", "Images and maps", caption, figure, "wide")
+    every = [record for _, runs in arms for record in runs]
+    images, masks = _pictures(results, dataset, every[0])
+    count = min(len(images), *(len(_maps(results, record)) for record in every))
+    groups = sample(np.array([correct(record)[:count] for record in every]))
+    shown = [(cell, chosen(runs, max(1, COLUMNS // len(arms)))) for cell, runs in arms]
+    sheet = _sheet(results, shown, groups, images, masks)
+    polarity = [polarity_of(record) for record in every if polarity_of(record)]
+    title = "Images and maps"
+    if polarity:
+        title = f"The map marks the object in {polarity.count('object')} of {len(polarity)} runs"
+    shape = "wide" if sheet.width > 1.3 * WIDTH else ""
+    caption = _caption(results, dataset, shown, count, masks is not None)
+    yield Drawn(f"gallery-{dataset}", title, caption, sheet.figure, shape)
 
 
-def _gallery_columns(cell: CellResults) -> Iterator[tuple[str, str]]:
-    yield "mean", "mean"
-    if cell.spec.model.has_rate:
-        yield "sample", "sampled"
-    if cell.spec.model.anchor_count:
-        yield "quantised", "quantised"
+# ---------------------------------------------------------------- what is shown
 
 
-def _gallery_runs(cell: CellResults) -> list[Record]:
-    """The first run, and the first of the opposite polarity if there is one."""
-    runs = [record for record in cell.counted if record.attention]
-    polarity = [polarity_of(record) for record in runs]
-    return [record for i, record in enumerate(runs) if polarity.index(polarity[i]) == i]
+def sample(right: np.ndarray) -> dict[str, list[int]]:
+    """Some images of each kind, by how many runs are right, (runs, images); the draw is fixed."""
+    share, rng = right.mean(axis=0), np.random.default_rng(0)
+    kinds = (share == 1, (share < 1) & (share > 0.5), share <= 0.5)
+    found = {}
+    for (words, wanted), kind in zip(SAMPLE.items(), kinds, strict=True):
+        numbers = np.flatnonzero(kind)
+        if numbers.size:
+            drawn = rng.choice(numbers, min(wanted, numbers.size), replace=False)
+            found[words] = sorted(map(int, drawn))
+    return found
 
 
-def _gallery_words(shown: list[tuple[CellResults, Record]]) -> str:
-    marked = [
-        f"{cell.arm} seed {record.result['seed']} marks {polarity_of(record)}"
-        for cell, record in shown
-        if polarity_of(record)
-    ]
-    return f"On validation images {', '.join(marked)}." if marked else ""
+def chosen(runs: list[Record], most: int) -> list[Record]:
+    """The first runs; the last gives way to the first run of a polarity that is not among them."""
+    first = runs[:most]
+    seen = {polarity_of(record) for record in first}
+    others = [record for record in runs[most:] if polarity_of(record) not in seen]
+    return [*first[:-1], others[0]] if others and most > 1 else first
 
 
 def polarity_of(record: Record) -> str | None:
     """What the map is high on, by the declared test on validation; None where there is no mask."""
     found = of_kind(record, "localisation")
     return found and found["polarity"]
+
+
+def _with_maps(results: StudyResults, cell: CellResults) -> list[Record]:
+    return [record for record in cell.counted if record.attention and record.predictions]
+
+
+def _maps(results: StudyResults, record: Record) -> np.ndarray:
+    """Mean maps of the first scored images; of the gallery alone where no others are kept."""
+    return record.attention.get(f"{results.split}_mean", record.attention["gallery_mean"])
+
+
+def _pictures(
+    results: StudyResults, dataset: str, record: Record
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Images and masks as the network saw them: of the prepared data, else of the gallery."""
+    gallery, prepared = record.attention, results.prepared[dataset]
+    if "images" not in prepared:
+        return gallery["gallery_images"], gallery.get("gallery_masks")
+    side, size = prepared["images"].shape[-1], gallery["gallery_images"].shape[-1]
+    start = round((side - size) / 2)  # the centre, as in aib.data.crop
+    window = (..., slice(start, start + size), slice(start, start + size))
+    masks = prepared.get("masks")
+    return prepared["images"][window], None if masks is None else masks[window]
+
+
+# ---------------------------------------------------------------- the sheet
+
+
+def _sheet(
+    results: StudyResults,
+    shown: Shown,
+    groups: dict[str, list[int]],
+    images: np.ndarray,
+    masks: np.ndarray | None,
+) -> Sheet:
+    rows = sum(map(len, groups.values()))
+    maps = sum(len(runs) for _, runs in shown)
+    width = LEFT + STEP * (1 + maps) + BETWEEN * len(shown)
+    sheet = Sheet(width, TOP + HEAD * len(groups) + LINE * rows)
+    _heads(sheet, shown)
+    top = TOP
+    for words, numbers in groups.items():
+        sheet.text(0.05, top, words, 9, fontweight="bold")
+        top += HEAD
+        for number in numbers:
+            mask = None if masks is None else masks[number]
+            _row(sheet, results, shown, number, images[number], mask, top)
+            top += LINE
+    return sheet
+
+
+def _lefts(shown: Shown) -> list[list[float]]:
+    """Where the columns of each arm begin; arms stand apart."""
+    found, left = [], LEFT + STEP
+    for _, runs in shown:
+        left += BETWEEN
+        found.append([left + STEP * i for i in range(len(runs))])
+        left += STEP * len(runs)
+    return found
+
+
+def _heads(sheet: Sheet, shown: Shown) -> None:
+    for (cell, runs), lefts in zip(shown, _lefts(shown), strict=True):
+        lines = wrap(cell.arm, 8 * len(runs))[:3]
+        sheet.text(lefts[0], 0.36 - 0.15 * (len(lines) - 1), "\n".join(lines), 9, fontweight="bold")
+        for left, record in zip(lefts, runs, strict=True):
+            sheet.text(left, 0.53, f"seed {record.result['seed']}")
+
+
+def _row(
+    sheet: Sheet,
+    results: StudyResults,
+    shown: Shown,
+    number: int,
+    image: np.ndarray,
+    mask: np.ndarray | None,
+    top: float,
+) -> None:
+    """One image: as it is, then under the map of every run; the colours have one scale."""
+    maps = [[_maps(results, record)[number] for record in runs] for _, runs in shown]
+    every = np.concatenate([np.ravel(each) for each in maps])
+    low, high = float(every.min()), float(every.max())
+    cell, runs = shown[0]
+    names = class_names(cell, runs[0].predictions["logits"].shape[1])
+    label = names[runs[0].predictions["labels"][number]]
+    words = "\n".join([*wrap(label, 11)[:2], f"{low:.2f}–{high:.2f}"])
+    sheet.text(0.05, top + 0.1, words)
+    pixels = small(image)
+    axes = sheet.picture(pixels, LEFT, top, SIDE)
+    if mask is not None:
+        outline(axes, mask, len(pixels))
+    for (_, runs), lefts, row in zip(shown, _lefts(shown), maps, strict=True):
+        for record, left, attention in zip(runs, lefts, row, strict=True):
+            sheet.picture(overlay(image, attention, low, high), left, top, SIDE)
+            predicted = record.predictions["predicted"][number]
+            wrong = predicted != record.predictions["labels"][number]
+            style = {"color": "#b34700", "fontweight": "bold"} if wrong else {}
+            mark = "✗ " if wrong else ""
+            sheet.text(left, top + SIDE + 0.02, f"{mark}{names[predicted][:9]}", 7.5, **style)
+
+
+def _caption(results: StudyResults, dataset: str, shown: Shown, count: int, has_masks: bool) -> str:
+    scores = "; ".join(
+        f"{cell.arm} " + ", ".join(map(_score, runs))
+        for cell, runs in shown
+        if any(polarity_of(record) for record in runs)
+    )
+    groups = ", ".join(f"{most} {words}" for words, most in SAMPLE.items())
+    return (
+        f"{results.split.capitalize()} images of {dataset}, drawn once by a fixed seed from "
+        f"the first {count}: {groups}, of all runs of these arms and where there are any. Left: "
+        f"the image{', the object outlined' if has_masks else ''}, its class, and the lowest and "
+        "highest value of the row's maps, between which the colour goes from clear to full. Right: "
+        "the mean map of single runs over the image in grey, and the class predicted, ✗ if wrong. "
+        "Runs are those of the first seeds; the last gives way to one of another polarity, if any."
+        + (f" Seed, polarity and localisation (primary figure): {scores}." if scores else "")
+    )
+
+
+def _score(record: Record) -> str:
+    found = of_kind(record, "localisation")
+    if found is None:
+        return f"{record.result['seed']} –"
+    primary = found["as_learned"]["primary"]
+    return f"{record.result['seed']} {found['polarity']} {primary:.2f}"
