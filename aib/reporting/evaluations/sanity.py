@@ -216,10 +216,13 @@ def _caption(told: Told, cells: list[CellResults], draws: list[float]) -> str:
         "ones their means. "
     )
     if layers:
-        text += (
-            f"The {len(layers)} layers from {layers[0]} to {layers[-1]} come first and are left "
-            "out: none has a part in the map, whose correlation stays 1 by construction. "
-        )
+        named = f"{len(layers)} layer, {layers[0]}, comes first and is left out: it has no"
+        if len(layers) > 1:
+            named = (
+                f"{len(layers)} layers from {layers[0]} to {layers[-1]} come first and are left "
+            )
+            named += "out: they have no"
+        text += f"The {named} part in the map, whose correlation stays 1 by construction. "
     if draws:
         text += (
             f"Grey band: from the lowest to the highest of the untrained networks, "

@@ -90,10 +90,8 @@ def _title(cells: list[CellResults]) -> str:
     shares = [in_use(cell) / cell.spec.model.anchor_count for cell in cells]
     least = int(np.argmin(shares))
     if len(cells) == 1:
-        return (
-            f"{cells[0].arm} has {_use_words(cells[0])}, each moved by {number(moved(cells[0]))} of "
-            "their distance"
-        )
+        far = number(moved(cells[0]))
+        return f"{cells[0].arm} has {_use_words(cells[0])}, each moved by {far} of their distance"
     low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares)))
     title = f"{low} to {high} % of the anchors are in use, least in {cells[least].arm}"
     still = [cell.arm for cell in cells if moved(cell) <= STILL]
