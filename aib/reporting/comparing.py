@@ -7,6 +7,7 @@ import numpy as np
 
 from aib.reporting.collect import CellResults
 from aib.reporting.evaluations import Told
+from aib.reporting.words import estimated
 from aib.statistics import Interval, factorial, welch
 
 
@@ -28,10 +29,7 @@ class Difference:
 
 def change(found: Interval, digits: int = 2) -> str:
     """A signed number with its interval in brackets, where there is one."""
-    text = f"{found.estimate:+.{digits}f}"
-    if np.isfinite(found.low):
-        text += f" [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
-    return text.replace("-", "−")
+    return estimated(found, digits, "+")
 
 
 def main_effects(told: Told, column: str) -> list[Difference]:

@@ -145,7 +145,10 @@ def _sides(told: Told, figure: str) -> str:
         ]
         said += [f"{word} it {listed(arms)}"] if arms else []
     text = f"beside the best control of each run, against {_what(told, figure)}: {'; '.join(said)}"
-    others = [c.arm for c in told.cells if c not in told.arms and side(found[c]) != "above"]
+    varied = [cell for cell in told.cells if cell not in told.arms]
+    others = [cell.arm for cell in varied if side(found[cell]) != "above"]
+    if len(others) == len(varied) > 1:
+        return f"{text}; of the ablations none above it"
     return text + (f"; of the ablations not above it {listed(others)}" if others else "")
 
 

@@ -54,10 +54,10 @@ def figures(numbers: dict[str, Any]) -> dict[str, float]:
 
 def message(told: Told) -> str:
     """Quantised against continuous maps between arms, then what quantising takes within runs."""
-    said = [
-        f"with {c.arm} a cell keeps {estimated(told.interval(c, 'map'))} bits"
-        for c in told.arms[:1]
-    ] * (not _quantised(told))
+    said = []
+    if told.arms and not _quantised(told):
+        bits = [f"{cell.arm} {estimated(told.interval(cell, 'map'))}" for cell in told.arms]
+        said.append(f"a cell of the map tells {listed(bits)} bits; no arm quantises it")
     said += [_between_words(told, *each) for each in contrasts(told)]
     taken = [f"{cell.arm} {estimated(told.interval(cell, 'lost'))}" for cell in _quantised(told)]
     if taken:
@@ -113,7 +113,7 @@ def _between_words(
         f"a quantised cell of {quantised.arm} tells {WORDS[after.verdict]} the continuous one of "
         f"{continuous.arm}, {estimated(after.difference, sign='+')} bits (margin {MARGIN:g})"
     )
-    if capacity < other:
+    if after.verdict == "worse" and capacity < other:
         text += f", as it must with anchors that hold {number(capacity)} of its {number(other)}"
     return (
         f"{text}; before quantising it tells {WORDS[before.verdict]} that, "

@@ -39,7 +39,8 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
         "are as many as would, used alike, have the same entropy; dead are those that no pixel "
         f"chose. {'. '.join(map(_moved_words, cells))}."
     )
-    yield Drawn(f"anchors-{dataset}", _title(cells), caption, figure, "tall")
+    shape = "tall" if len(cells) > 2 else ""
+    yield Drawn(f"anchors-{dataset}", _title(cells), caption, figure, shape)
 
 
 def ordered(record: Record) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +92,11 @@ def _title(cells: list[CellResults]) -> str:
     least = int(np.argmin(shares))
     if len(cells) == 1:
         far = number(moved(cells[0]))
-        return f"{cells[0].arm} has {_use_words(cells[0])}, each moved by {far} of their distance"
+        count = cells[0].spec.model.anchor_count
+        return (
+            f"{in_use(cells[0]):.1f} of the {count} anchors of {cells[0].arm} are in use; learning "
+            f"moved each by {far} of their distance"
+        )
     low, high = (f"{100 * share:.0f}" for share in (min(shares), max(shares)))
     title = f"{low} to {high} % of the anchors are in use, least in {cells[least].arm}"
     still = [cell.arm for cell in cells if moved(cell) <= STILL]

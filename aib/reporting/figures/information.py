@@ -142,10 +142,10 @@ def _title(cells: list[CellResults], entropy: float) -> str:
     means = sorted([v.mean() for v in bounds(cell)] for cell in cells)
     (low, without), (high, with_more) = means[0], means[-1]
     if len(means) == 1 or high < CLOSE * low:
-        missing = [missing for _, missing in means]
+        ends = dict.fromkeys(number(f([m for _, m in means])) for f in (min, max))
         return (
-            f"With about {high:.0f} bits of an image, {number(min(missing))} to "
-            f"{number(max(missing))} of the label's {number(entropy)} bits are missing"
+            f"With about {high:.0f} bits of an image {' to '.join(ends)} of the label's "
+            f"{number(entropy)} bits are missing"
         )
     return (
         f"With {low:.0f} bits of an image {number(without)} of the label's {number(entropy)} bits "

@@ -100,10 +100,14 @@ def _between_arms(found: Agreement, dataset: str) -> Drawn:
             place = (j, i) if row["seeds"] == "same" else (i, j)
             grid[place] = row["agreement"]
     side, many = min(0.5, 3.2 / len(arms)), len(arms) > 4
-    figure = Figure((WIDTH, (2.2 if many else 0.7) + side * len(arms)), layout="constrained")
+    figure = Figure((WIDTH, (1.75 if many else 0.7) + side * len(arms)), layout="constrained")
     axes = figure.subplots()
     # Pale enough for dark figures on the darkest cell.
-    axes.imshow(grid, cmap="Blues", vmin=min(0.0, np.nanmin(grid)), vmax=1.7 * np.nanmax(grid))
+    edges = np.arange(len(arms) + 1) - 0.5
+    shades = {"cmap": "Blues", "vmin": min(0.0, np.nanmin(grid)), "vmax": 1.7 * np.nanmax(grid)}
+    axes.pcolormesh(edges, edges, grid, linewidth=0.5, edgecolor="white", **shades)
+    axes.invert_yaxis()
+    axes.set_aspect("equal")
     for (i, j), value in np.ndenumerate(grid):
         if np.isfinite(value):
             style = {"fontsize": 7.5, "fontweight": "bold" if i == j else "normal"}
