@@ -30,7 +30,8 @@ def write_evaluations(folder: Path, run: RunSpec, correct: np.ndarray, masks: bo
     }
     content = {}
     for kind, found in made.items():
-        content[kind] = {"identity": {"parameters": {"kind": kind}}, "seconds": 1.0}
+        parameters = {"kind": kind} | ({"target": "elsewhere"} if kind == "cross_domain" else {})
+        content[kind] = {"identity": {"parameters": parameters}, "seconds": 1.0}
         if isinstance(found, str):
             content[kind]["inapplicable"] = found
             continue

@@ -146,12 +146,11 @@ class Told:
 
 def teller(kind: str) -> ModuleType:
     """The file that tells of a kind of evaluation; `AibError` where there is none."""
-    try:
-        return pkgutil.resolve_name(f"{__name__}.{kind}")
-    except ImportError:
+    if kind not in {module.name for module in pkgutil.iter_modules(__path__)}:
         raise AibError(
             f"aib/reporting/evaluations/{kind}.py: missing; docs/adding.md says what it holds"
-        ) from None
+        )
+    return pkgutil.resolve_name(f"{__name__}.{kind}")
 
 
 def tell(results: StudyResults, dataset: str) -> list[Told]:
