@@ -21,6 +21,7 @@ from aib.reporting.evaluations import tell
 from aib.reporting.figures import make_figures
 from aib.reporting.figures.differences import reach
 from aib.reporting.summary import MAIN_EFFECTS, interaction_words, seeds_words, summarise
+from aib.reporting.words import listed, number
 
 SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
 SWITCHES = (
@@ -134,7 +135,7 @@ def lede(rows: list[dict[str, Any]]) -> str:
         found = [
             f"{row['treatment']} is {WORDS[row['verdict']]}{_where(row, rows)}" for row in main
         ]
-        text = f"Main effects: {_listed(found)}."
+        text = f"Main effects: {listed(found)}."
     elif len(main) == 1:
         words = next(words for word, words in WORDS.items() if counts[word])
         return f"In the one contrast declared, the first-named arm is {words}."
@@ -142,7 +143,7 @@ def lede(rows: list[dict[str, Any]]) -> str:
         found = [f"{words} in {counts[word]}" for word, words in WORDS.items() if counts[word]]
         text = (
             f"Of {len(main)} contrasts declared for the main question, the first-named arm is "
-            f"{_listed(found)}."
+            f"{listed(found)}."
         )
     if counts["undecided"]:
         text += " What is undecided is no finding of “no effect”: the runs do not suffice."
@@ -152,10 +153,6 @@ def lede(rows: list[dict[str, Any]]) -> str:
 def _where(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     """On which dataset, where there are several."""
     return f" on {row['dataset']}" if len({other["dataset"] for other in rows}) > 1 else ""
-
-
-def _listed(found: list[str]) -> str:
-    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
 
 
 def sentence(row: dict[str, Any], alpha: float, split: str = "test") -> dict[str, str]:
@@ -350,7 +347,7 @@ def fixed(value: float | None, digits: int = 2) -> str:
     """A number with a fixed count of digits and a true minus sign; a dash for none."""
     if value is None or not math.isfinite(value):
         return "—"
-    return f"{value:.{digits}f}".replace("-", "−")
+    return number(value, digits)
 
 
 def signed(value: float | None, digits: int = 2) -> str:

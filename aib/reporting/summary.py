@@ -14,6 +14,7 @@ from aib.numbers import plain
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.evaluations import tell
+from aib.reporting.words import number
 from aib.statistics import (
     Comparison,
     Interval,
@@ -93,8 +94,8 @@ def main_effect_rows(results: StudyResults) -> list[dict[str, Any]]:
         BEST,
     )
     rows = []
-    for number, judgement in enumerate(judgements):
-        dataset, part = results.datasets[number // 2], ("attention", "bottleneck")[number % 2]
+    for place, judgement in enumerate(judgements):
+        dataset, part = results.datasets[place // 2], ("attention", "bottleneck")[place % 2]
         other = getattr(study.factorial, part)
         with_it = [results.cell(dataset, arm) for arm in (other, study.factorial.both)]
         arms = [results.cell(dataset, arm) for arm in study.factorial.arms]
@@ -499,7 +500,7 @@ def seeds_words(row: dict[str, Any]) -> str:
 
 
 def _points(row: dict[str, Any], value: str, low: str, high: str) -> str:
-    text = f"{row[value]:+.2f} points"
+    text = number(row[value], sign="+") + " points"
     if row[low] is not None and math.isfinite(row[low]):
-        text += f" [{row[low]:+.2f}, {row[high]:+.2f}]"
-    return text.replace("-", "−")
+        text += f" [{number(row[low], sign='+')}, {number(row[high], sign='+')}]"
+    return text

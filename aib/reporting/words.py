@@ -8,8 +8,8 @@ from aib.statistics import Interval
 
 
 def number(value: float, digits: int = 2, sign: str = "") -> str:
-    """With a true minus sign."""
-    return f"{value:{sign}.{digits}f}".replace("-", "−")
+    """With a true minus sign, and none on what rounds to 0."""
+    return f"{round(value, digits) + 0.0:{sign}.{digits}f}".replace("-", "−")
 
 
 def estimated(found: Interval, digits: int = 2, sign: str = "") -> str:

@@ -20,6 +20,7 @@ from aib.reporting.drawing import (
 )
 from aib.reporting.evaluations import Column, Told
 from aib.reporting.summary import sources
+from aib.reporting.words import estimated
 from aib.statistics import Interval, two_way_bootstrap
 
 TITLE = "Does the network use its map?"
@@ -55,16 +56,8 @@ def message(told: Told) -> str:
             words = "more than the margin: it needs the map of the image"
         elif cost.low > -margin and cost.high < margin:
             words = "within the margin: which image the map is of hardly matters"
-        said.append(f"{cell.arm} {in_words(cost)}, {words}")
+        said.append(f"{cell.arm} {estimated(cost, sign='+')} points, {words}")
     return f"With the map of another image, accuracy changes by: {'; '.join(said)}."
-
-
-def in_words(found: Interval) -> str:
-    """A change in points with its interval."""
-    text = f"{found.estimate:+.2f}"
-    if np.isfinite(found.low):
-        text += f" [{found.low:+.2f}, {found.high:+.2f}]"
-    return text.replace("-", "−") + " points"
 
 
 def over_images(told: Told, cell: CellResults, name: str) -> Interval | None:
