@@ -376,6 +376,9 @@ def test_collapsed_runs_are_told_of(parameters, tmp_path, share, n):
     assert summary["cells"][DIGITS]["vgg-aib"]["collapsed"] == 1
     text = page_text(results, tmp_path / "report")
     assert "collapsed in 1 of 5" in text
+    evaluated = summary["evaluations"][DIGITS]["calibration"]["arms"]["vgg-aib"]
+    assert evaluated["collapsed"] == (share == "kept")
+    assert ("<small>1 collapsed</small>" in text) == (share == "kept")
     assert "declared runs finished, 1 of them collapsed" in text
     assert "  1 of 20 runs collapsed" in headline_lines(summary)
 
