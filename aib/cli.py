@@ -297,6 +297,28 @@ def evaluate(
 
 
 @app.command()
+def claims(
+    form: Annotated[
+        Literal["text", "json", "markdown"], typer.Option("--format", help="text, json or markdown")
+    ] = "text",
+) -> None:
+    """Print the ledger: every claim of the paper, what tests it, and what came of that."""
+    import json
+
+    from aib import claims as ledgers
+    from aib.params import load
+
+    findings = ledgers.ledger(load(Path.cwd()), REPORTS)
+    if form == "json":
+        content = {"findings": [each.content() for each in findings]}
+        print(json.dumps(content | {"coverage": ledgers.coverage(findings)}, indent=1))
+    elif form == "markdown":
+        print("\n".join(ledgers.markdown(findings)))
+    else:
+        ledgers.show(findings)
+
+
+@app.command()
 def status(
     study: StudyName = "quick",
     watch: Annotated[bool, typer.Option("--watch", help="refresh until all is done")] = False,

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from aib.evaluation.parts import AnyEvaluation
 from aib.files import read_json
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
+from aib.params.claims import ClaimGroup, Contrasted, Evaluated
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
 from aib.params.label_maps import LabelMap
 from aib.params.protocols import Protocol, Scale
@@ -31,6 +32,7 @@ class Parameters(Strict):
     scales: dict[Name, Scale]
     evaluations: dict[Name, AnyEvaluation]
     studies: dict[Name, Study]
+    claims: dict[Name, ClaimGroup]
     published: tuple[PublishedValue, ...]
     winners: dict[Name, dict[str, Any]]  # of tuning studies that were reported: dataset, arm
 
@@ -43,6 +45,7 @@ FILES: dict[str, Any] = {
     "protocols": dict[Name, Protocol],
     "scales": dict[Name, Scale],
     "evaluations": dict[Name, AnyEvaluation],
+    "claims": dict[Name, ClaimGroup],
     "published": tuple[PublishedValue, ...],
     "study": Study,
 }
@@ -169,6 +172,20 @@ def _cross_check(parameters: Parameters) -> None:
                 raise ParameterError(f"{where}: tuned_in: '{study.tuned_in}' declares no 'tuning'")
         for ablation_name, ablation in study.ablations.items():
             known(f"{where}: ablations.{ablation_name}.arm", ablation.arm, study.arms, "arm")
+    for group_name, group in parameters.claims.items():
+        for name, claim in group.claims.items():
+            for index, test in enumerate(claim.tests):
+                where = f"params/claims.yaml: {group_name}.claims.{name}.tests.{index}"
+                if not isinstance(test, Contrasted | Evaluated):
+                    continue
+                known(f"{where}.study", test.study, parameters.studies, "study")
+                study = parameters.studies[test.study]
+                known(f"{where}.dataset", test.dataset, study.datasets, "dataset of the study")
+                if isinstance(test, Evaluated):
+                    table = parameters.evaluations
+                    known(f"{where}.evaluation", test.evaluation, table, "evaluation")
+                    for arm in test.arms:
+                        known(f"{where}.arms", arm, study.arms, "arm")
 
 
 def _has(node: Any, keys: list[str]) -> bool:

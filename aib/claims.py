@@ -1,0 +1,212 @@
+"""The ledger: each claim of the paper with its verdicts, from the reports of studies alone."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from aib.errors import AibError
+from aib.files import read_json
+from aib.params import Parameters, nearest
+from aib.params.claims import AnyTest, Claim, ClaimGroup, Contrasted, Evaluated, Missing
+from aib.reporting.summary import seeds_words
+from aib.reporting.words import estimated, listed, number
+from aib.statistics import Interval
+from aib.studies.plan import plan
+
+SUPPORTED, CONTRADICTED = "supported", "contradicted"
+UNDECIDED, NOT_TESTED = "undecided", "not tested here"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test of a claim: a word, the numbers it rests on, and what it would take to decide it."""
+
+    group: str
+    claim: str
+    source: str
+    where: str  # dataset, scale and study
+    asked: str
+    word: str
+    found: str
+    wanted: str
+
+    @property
+    def implemented(self) -> bool:
+        """Is there a study that asks it?"""
+        return bool(self.where)
+
+    @property
+    def executed(self) -> bool:
+        """Has that study been run and reported?"""
+        return self.word != NOT_TESTED
+
+    @property
+    def matches(self) -> bool:
+        """Did it come out as the paper says?"""
+        return self.word == SUPPORTED
+
+    def content(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return asdict(self) | {
+            name: getattr(self, name) for name in ("implemented", "executed", "matches")
+        }
+
+
+def ledger(parameters: Parameters, reports: Path) -> list[Finding]:
+    """Every test of every claim, in the order of params/claims.yaml.
+
+    `AibError` names a test whose question its study does not declare.
+    """
+    return [
+        _finding(parameters, reports, group, claim, test, f"{group_name}.claims.{name}")
+        for group_name, group in parameters.claims.items()
+        for name, claim in group.claims.items()
+        for test in claim.tests
+    ]
+
+
+def coverage(findings: list[Finding]) -> dict[str, int]:
+    """How many tests there are, and how many are implemented, executed, and as the paper says."""
+    counts = {
+        name: sum(getattr(each, name) for each in findings)
+        for name in ("implemented", "executed", "matches")
+    }
+    return {"tests": len(findings)} | counts
+
+
+def _finding(
+    parameters: Parameters,
+    reports: Path,
+    group: ClaimGroup,
+    claim: Claim,
+    test: AnyTest,
+    place: str,
+) -> Finding:
+    def said(word: str, found: str = "", wanted: str = "") -> Finding:
+        return Finding(
+            group.title, claim.claim, claim.source, where, _asked(test), word, found, wanted
+        )
+
+    where = ""
+    if isinstance(test, Missing):
+        return said(NOT_TESTED, wanted=test.missing)
+    study = parameters.studies[test.study]
+    where = f"{test.dataset}, scale {study.scale}, study {test.study}"
+    if isinstance(test, Contrasted):
+        _check_declared(parameters, test, place)
+    path = reports / test.study / "summary.json"
+    summary = read_json(path) if path.exists() else None
+    judge = _judged if isinstance(test, Contrasted) else _placed
+    found = summary and judge(summary, test)
+    if not found:
+        runs = len(plan(parameters, test.study).runs)
+        return said(NOT_TESTED, wanted=f"{runs} runs: snakemake --config study={test.study}")
+    return said(*found)
+
+
+def _asked(test: AnyTest) -> str:
+    if isinstance(test, Missing):
+        return ""
+    if isinstance(test, Contrasted):
+        return f"{test.treatment} against {test.control}: {test.expects}?"
+    side, limit = ("above", test.above) if test.below is None else ("below", test.below)
+    return f"{test.evaluation}, {test.figure} of {listed(test.arms)}: {side} {limit:g}?"
+
+
+def _check_declared(parameters: Parameters, test: Contrasted, place: str) -> None:
+    """The question must stand in its study: as a contrast, an ablation's, or a main effect."""
+    questions = [(q.treatment, q.control) for q in plan(parameters, test.study).questions]
+    if parameters.studies[test.study].factorial:
+        questions += [(part, f"no {part}") for part in ("attention", "bottleneck")]
+    if (test.treatment, test.control) not in questions:
+        asked, declared = (
+            f"{test.treatment} against {test.control}",
+            {f"{treatment} against {control}" for treatment, control in questions},
+        )
+        raise AibError(
+            f"params/claims.yaml: {place}: study '{test.study}' does not ask '{asked}'; "
+            + nearest(asked, declared)
+        )
+
+
+def _judged(summary: dict[str, Any], test: Contrasted) -> tuple[str, str, str] | None:
+    """The verdict of a question, as it bears on the claim."""
+    asked = {"dataset": test.dataset, "treatment": test.treatment, "control": test.control}
+    rows = [row for row in summary["verdicts"] if asked.items() <= row.items()]
+    if not rows:
+        return None
+    (row,) = rows
+    if row["difference"] is None:
+        return UNDECIDED, row["reason"], ""
+    found = number(row["difference"], sign="+")
+    if row["low"] is not None:
+        found += f" [{number(row['low'], sign='+')}, {number(row['high'], sign='+')}]"
+    found += f" points, {row['verdict']}, n = {row['n_treatment']} and {row['n_control']}"
+    if row["verdict"] == "undecided":
+        return UNDECIDED, found, seeds_words(row)
+    return (SUPPORTED if row["verdict"] == test.expects else CONTRADICTED), found, ""
+
+
+def _placed(summary: dict[str, Any], test: Evaluated) -> tuple[str, str, str] | None:
+    """On which side of the limit the intervals of all named arms lie."""
+    told = summary.get("evaluations", {}).get(test.dataset, {}).get(test.evaluation)
+    rows = [told["arms"].get(arm) for arm in test.arms] if told else [None]
+    if None in rows or any(row.get(test.figure) is None for row in rows):
+        return None
+    ends = [[row[f"{test.figure}{end}"] for end in ("", "_low", "_high")] for row in rows]
+    known = [Interval(*each, 0.95) for each in ends if each[1] is not None]
+    found = "; ".join(
+        f"{arm} {estimated(each)}" for arm, each in zip(test.arms, known, strict=False)
+    )
+    if len(known) < len(rows):
+        return UNDECIDED, found, "more than one run an arm"
+    limit = test.above if test.below is None else test.below
+    above = [each.low > limit for each in known]
+    below = [each.high < limit for each in known]
+    wanted, opposite = (above, below) if test.below is None else (below, above)
+    if all(wanted):
+        return SUPPORTED, found, ""
+    if all(opposite):
+        return CONTRADICTED, found, ""
+    return UNDECIDED, found, "intervals on one side, which takes more seeds where they are wide"
+
+
+# ---------------------------------------------------------------- as text
+
+
+def markdown(findings: list[Finding]) -> Iterator[str]:
+    """A table for a README: a row a claim, its tests one below another."""
+    yield "| claim | verdict | on |"
+    yield "|---|---|---|"
+    for claim in dict.fromkeys(each.claim for each in findings):
+        tests = [each for each in findings if each.claim == claim and each.executed]
+        words = "<br>".join(f"**{t.word}** {t.found.split(', ')[0]}" for t in tests) or NOT_TESTED
+        places = "<br>".join(t.where.rpartition(", ")[2].removeprefix("study ") for t in tests)
+        yield f"| {claim} | {words} | {places} |"
+
+
+STYLES = {SUPPORTED: "green", CONTRADICTED: "red", UNDECIDED: "yellow", NOT_TESTED: "dim"}
+
+
+def show(findings: list[Finding]) -> None:
+    """Print the ledger: groups, claims, tests, and how much of it there is."""
+    console = Console(highlight=False, soft_wrap=True)
+    seen: set[str] = set()
+    for test in findings:
+        if test.group not in seen:
+            console.print(Text(f"\n{test.group}", style="bold"))
+        if test.claim not in seen:
+            console.print(Text(f"  {test.claim} ({test.source})"))
+        seen |= {test.group, test.claim}
+        line = Text(f"    {test.word:<16}", style=STYLES[test.word])
+        said = (test.asked, test.found, test.where, test.wanted)
+        console.print(line.append("; ".join(filter(None, said)), style="default"))
+    counts = coverage(findings)
+    console.print(
+        f"\n{counts['tests']} tests: {counts['implemented']} implemented, {counts['executed']} "
+        f"executed, {counts['matches']} as the paper says"
+    )

@@ -1,0 +1,107 @@
+"""The ledger: what a report makes of each claim, and what it may not be made of."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aib.claims import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED, coverage, ledger, markdown
+from aib.errors import AibError
+from aib.params import check, load
+from aib.params.checking import ParameterError
+from aib.params.claims import ClaimGroup
+
+ROOT = Path(__file__).parents[2]
+PARAMETERS = load(ROOT)
+DIGITS = "cluttered-digits"
+CONTRAST = {"study": "quick", "dataset": DIGITS, "treatment": "vgg-aib", "control": "vgg"}
+FIGURE = {"study": "quick", "dataset": DIGITS, "evaluation": "localisation", "figure": "above"}
+FIGURE |= {"arms": ["vgg-aib", "vgg-att"]}
+
+
+def judged(tmp_path: Path, test: dict, summary: dict | None) -> list:
+    claim = {"claim": "It works", "source": "Table 9", "tests": [test]}
+    group = {"works": {"title": "Works", "claims": {"it": claim}}}
+    claims = check(dict[str, ClaimGroup], group, "params/claims.yaml")
+    if summary is not None:
+        (tmp_path / "quick").mkdir()
+        (tmp_path / "quick/summary.json").write_text(json.dumps(summary))
+    return ledger(PARAMETERS.model_copy(update={"claims": claims}), tmp_path)
+
+
+def verdict(word: str, **changes) -> dict:
+    row = {k: CONTRAST[k] for k in ("dataset", "treatment", "control")} | {"verdict": word}
+    row |= {"difference": 1.2, "low": 0.7, "high": 1.7, "n_treatment": 4, "n_control": 4}
+    row |= {"reason": "why", "std": 0.4}
+    row |= {"seeds_needed_equivalence": 7, "seeds_needed_superiority": 9}
+    return {"verdicts": [row | changes]}
+
+
+@pytest.mark.parametrize(
+    ("expects", "found", "word"),
+    [
+        ("better", "better", SUPPORTED),
+        ("better", "worse", CONTRADICTED),
+        ("better", "equivalent", CONTRADICTED),
+        ("better", "undecided", UNDECIDED),
+        ("worse", "worse", SUPPORTED),
+        ("equivalent", "equivalent", SUPPORTED),
+        ("equivalent", "better", CONTRADICTED),
+    ],
+)
+def test_a_verdict_bears_on_what_the_claim_expects(tmp_path, expects, found, word):
+    (finding,) = judged(tmp_path, CONTRAST | {"expects": expects}, verdict(found))
+    assert finding.word == word
+    assert finding.found == f"+1.20 [+0.70, +1.70] points, {found}, n = 4 and 4"
+    assert ("about 7 if there is no difference" in finding.wanted) == (found == "undecided")
+
+
+def test_what_was_not_reported_is_not_tested(tmp_path):
+    (absent,) = judged(tmp_path, CONTRAST, None)
+    assert (absent.word, absent.implemented, absent.executed) == (NOT_TESTED, True, False)
+    assert absent.wanted == "20 runs: snakemake --config study=quick"
+    (other,) = judged(tmp_path, CONTRAST, verdict("better", treatment="vgg-att"))
+    assert other.word == NOT_TESTED
+    (missing,) = judged(tmp_path, {"missing": "no data"}, None)
+    assert (missing.word, missing.implemented, missing.wanted) == (NOT_TESTED, False, "no data")
+
+
+def test_no_runs_decide_nothing(tmp_path):
+    (finding,) = judged(tmp_path, CONTRAST, verdict("undecided", difference=None, low=None))
+    assert (finding.word, finding.found) == (UNDECIDED, "why")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "word"),
+    [
+        ((0.1, 0.3), (0.2, 0.3), SUPPORTED),
+        ((0.1, 0.3), (-0.1, 0.3), UNDECIDED),
+        ((0.1, 0.3), (-0.3, -0.1), UNDECIDED),  # the arms disagree
+        ((-0.2, -0.1), (-0.3, -0.1), CONTRADICTED),
+        ((0.1, 0.3), (None, None), UNDECIDED),  # a single run
+    ],
+)
+def test_a_figure_needs_every_arm_on_its_side(tmp_path, first, second, word):
+    arms = {
+        arm: {"above": 0.1, "above_low": low, "above_high": high}
+        for arm, (low, high) in zip(FIGURE["arms"], (first, second), strict=True)
+    }
+    summary = {"verdicts": [], "evaluations": {DIGITS: {"localisation": {"arms": arms}}}}
+    (finding,) = judged(tmp_path, FIGURE | {"above": 0}, summary)
+    assert finding.word == word
+
+
+def test_a_question_that_no_study_asks_is_refused(tmp_path):
+    with pytest.raises(AibError, match=r"does not ask 'vgg against vgg-aib'; nearest: 'vgg-aib "):
+        judged(tmp_path, CONTRAST | {"treatment": "vgg", "control": "vgg-aib"}, None)
+    with pytest.raises(ParameterError, match="give either 'above' or 'below'"):
+        judged(tmp_path, FIGURE, None)
+
+
+def test_the_ledger_of_the_paper_can_be_asked(tmp_path):
+    findings = ledger(PARAMETERS, tmp_path)
+    counts = coverage(findings)
+    assert counts["tests"] == len(findings) > counts["implemented"] > 0
+    assert (counts["executed"], counts["matches"]) == (0, 0)
+    rows = list(markdown(findings))
+    assert len(rows) == 2 + len({finding.claim for finding in findings})
