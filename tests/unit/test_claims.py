@@ -92,7 +92,7 @@ def test_a_figure_needs_every_arm_on_its_side(tmp_path, first, second, word):
 
 
 def test_a_question_that_no_study_asks_is_refused(tmp_path):
-    with pytest.raises(AibError, match=r"does not ask 'vgg against vgg-aib'; nearest: 'vgg-aib "):
+    with pytest.raises(AibError, match=r"does not ask 'vgg against vgg-aib'; nearest: 'vgg-aib"):
         judged(tmp_path, CONTRAST | {"treatment": "vgg", "control": "vgg-aib"}, None)
     with pytest.raises(ParameterError, match="give either 'above' or 'below'"):
         judged(tmp_path, FIGURE, None)
