@@ -363,25 +363,53 @@ def report(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="report what is there")
     ] = False,
+    evidence: Annotated[
+        Path | None, typer.Option("--from", help="evidence of the study, in place of results/")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="another folder than reports/STUDY")] = None,
 ) -> None:
-    """Write reports/STUDY from the records."""
+    """Write reports/STUDY from the records, or a report from evidence alone.
+
+    Evidence has no maps: figures that show them are left out.
+    """
+    from tempfile import TemporaryDirectory
+
+    from aib.evidence import SEALED, unpack
     from aib.params import load
     from aib.reporting.collect import collect
     from aib.reporting.page import write_report
     from aib.reporting.summary import headline_lines
 
-    results = collect(
-        _plan(study), RESULTS, allow_mixed_code=allow_mixed_code, allow_missing=allow_missing
-    )
-    summary = write_report(results, REPORTS / study, load(Path.cwd()).published)
-    print("\n".join([*headline_lines(summary), str(REPORTS / study / "index.html")]))
+    folder = to or REPORTS / study
+    with TemporaryDirectory() as unpacked:
+        if evidence is not None:
+            unpack(evidence, study, Path(unpacked))
+        results = collect(
+            _plan(study),
+            RESULTS if evidence is None else Path(unpacked),
+            allow_mixed_code=allow_mixed_code,
+            allow_missing=allow_missing,
+            sealed=None if evidence is None else SEALED,
+        )
+        summary = write_report(results, folder, load(Path.cwd()).published)
+    print("\n".join([*headline_lines(summary), str(folder / "index.html")]))
     if results.plan.study.tuning:
         from aib.files import write_json
         from aib.reporting.winners import winners, winners_table
         from aib.terminal import print_whole
 
-        write_json(REPORTS / study / "winners.json", winners(results))
+        write_json(folder / "winners.json", winners(results))
         print_whole(winners_table(results))
+
+
+@app.command()
+def evidence(study: StudyName = "quick") -> None:
+    """Pack what a study's numbers are computed from into reports/STUDY/evidence/runs.tar.xz."""
+    from aib.evidence import default_path, write
+
+    path = default_path(REPORTS, study)
+    runs = write(_plan(study), RESULTS, path)
+    print(f"{path}: {runs} runs, {path.stat().st_size / 1e6:.1f} MB")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -149,12 +150,19 @@ def optimism(record: Record) -> float:
 
 
 def collect(
-    plan: Plan, results_root: Path, allow_mixed_code: bool = False, allow_missing: bool = False
+    plan: Plan,
+    results_root: Path,
+    allow_mixed_code: bool = False,
+    allow_missing: bool = False,
+    sealed: Collection[str] | None = None,
 ) -> StudyResults:
-    """Read every run of the plan below results_root/runs; refuse what must not be pooled."""
+    """Read every run of the plan below results_root/runs; refuse what must not be pooled.
+
+    `sealed` names the files of a run that are held against its seal, if not all.
+    """
     folders = {run.folder: results_root / "runs" / run.folder for run in plan.runs}
     records = {
-        place: _read(folder, run)
+        place: _read(folder, run, sealed)
         for run, (place, folder) in zip(plan.runs, folders.items(), strict=True)
         if (folder / RESULT).exists()
     }
@@ -215,14 +223,14 @@ def _prepared(folder: Path, split: str, digest: str | None) -> dict[str, np.ndar
     }
 
 
-def _read(folder: Path, run: RunSpec) -> Record:
+def _read(folder: Path, run: RunSpec, sealed: Collection[str] | None) -> Record:
     record = read(folder)
     if (record.result["key"], record.result["seed"]) != (run.key, run.seed):
         raise AibError(
             f"{folder / RESULT}: holds spec {record.result['key']} seed {record.result['seed']}, "
             f"not {run.key} seed {run.seed}; delete the folder and run the pipeline again"
         )
-    record.check_seal()
+    record.check_seal(sealed)
     return record
 
 

@@ -186,7 +186,7 @@ def _class_rows(results: StudyResults) -> Iterable[Row]:
             continue
         labels = runs[0].predictions["labels"]
         right = np.stack([correct(record) for record in runs])
-        names = class_names(cell, runs[0].predictions["logits"].shape[1])
+        names = class_names(cell, int(labels.max()) + 1)
         for number, name in enumerate(names):
             error = 100 - 100 * right[:, labels == number].mean(axis=1)
             yield {

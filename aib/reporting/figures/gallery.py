@@ -158,7 +158,7 @@ def _row(
     every = np.concatenate([np.ravel(each) for each in maps])
     low, high = float(every.min()), float(every.max())
     cell, runs = shown[0]
-    names = class_names(cell, runs[0].predictions["logits"].shape[1])
+    names = class_names(cell, int(runs[0].predictions["labels"].max()) + 1)
     label = names[runs[0].predictions["labels"][number]]
     words = "\n".join([*wrap(label, 11)[:2], f"{low:.2f}–{high:.2f}"])
     sheet.text(0.05, top + 0.1, words)

@@ -1,0 +1,121 @@
+"""What travels of a study: all that its numbers are computed from, in one small file.
+
+A tar under xz with the records of its runs, without weights and maps: of the predictions the class,
+and the log-probability of the true one. `evidence.json` holds the digest of every other member. The
+same runs give the same bytes.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from aib.errors import AibError
+from aib.files import ADOPTED, METRICS, PREDICTIONS, RESULT, SPEC
+from aib.record import EVALUATION, PARTS, read
+from aib.studies.plan import Plan
+
+MANIFEST, SCHEMA = "evidence.json", 1
+AS_THEY_ARE = (SPEC, METRICS, RESULT, ADOPTED, EVALUATION)
+SEALED = (SPEC, METRICS)  # what of a run's seal can still be checked
+LARGEST = 2**30  # bytes, unpacked
+
+
+def default_path(reports: Path, study: str) -> Path:
+    """Where a study's evidence lies."""
+    return reports / study / "evidence" / "runs.tar.xz"
+
+
+def write(plan: Plan, results_root: Path, path: Path) -> int:
+    """Write the evidence of every finished run of a study; return how many there are.
+
+    `AibError` where there is none, or a record is damaged.
+    """
+    folders = dict.fromkeys(Path("runs") / run.folder for run in plan.runs)
+    finished = [folder for folder in folders if (results_root / folder / RESULT).exists()]
+    if not finished:
+        raise AibError(f"no run of study '{plan.name}' is finished; there is nothing to pack")
+    members = {
+        str(folder / name): content
+        for folder in finished
+        for name, content in _members(results_root / folder)
+    }
+    split = plan.cells[0].spec.evaluation.split
+    for dataset in plan.study.datasets:
+        name = f"data/{dataset}/{split}_sources.npy"
+        if (results_root / name).exists():
+            members[name] = (results_root / name).read_bytes()
+    digests = {name: sha256(content).hexdigest() for name, content in sorted(members.items())}
+    manifest = {"schema": SCHEMA, "study": plan.name, "members": digests}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:xz", preset=9) as tar:
+        for name, content in {MANIFEST: json.dumps(manifest).encode(), **members}.items():
+            entry = tarfile.TarInfo(name)  # no times, no owner
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return len(finished)
+
+
+def _members(folder: Path) -> Iterator[tuple[str, bytes]]:
+    run = read(folder)
+    run.check_seal()
+    for name in AS_THEY_ARE:
+        if (folder / name).exists():
+            yield name, (folder / name).read_bytes()
+    if run.predictions:
+        yield PREDICTIONS, _arrays(**_shortened(run.predictions))
+    for path in sorted((folder / PARTS).glob("*.npz")):
+        # Without zip's compression, so that xz sees what runs have in common.
+        yield f"{PARTS}/{path.name}", _arrays(**run.evaluation_arrays(path.stem))
+
+
+def _shortened(predictions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    logits, labels = predictions["logits"], predictions["labels"]
+    smallest = np.min_scalar_type(logits.shape[1])
+    return {
+        "predicted": predictions["predicted"].astype(smallest),
+        "labels": labels.astype(smallest),
+        "log_probability": logits[np.arange(len(labels)), labels],
+    }
+
+
+def _arrays(**arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def unpack(path: Path, study: str, folder: Path) -> None:
+    """Unpack evidence into an empty folder, as the results of that study.
+
+    `AibError` for another study's, and for a file that is damaged or holds what it should not.
+    """
+    try:
+        with tarfile.open(path, "r:xz") as tar:
+            members = tar.getmembers()
+            if sum(member.size for member in members) > LARGEST:
+                raise AibError(f"{path}: would unpack to more than {LARGEST} bytes")
+            tar.extractall(folder, members, filter="data")
+        manifest = json.loads((folder / MANIFEST).read_text())
+        _check(path, folder, manifest, study)
+    except (OSError, tarfile.TarError, EOFError, ValueError, KeyError) as error:
+        raise AibError(f"{path}: no readable evidence ({error}); fetch or write it again") from None
+
+
+def _check(path: Path, folder: Path, manifest: dict, study: str) -> None:
+    if manifest["schema"] != SCHEMA:
+        raise AibError(f"{path}: evidence of schema {manifest['schema']}, this reads {SCHEMA}")
+    if manifest["study"] != study:
+        raise AibError(f"{path}: is of study '{manifest['study']}', not of '{study}'")
+    found = {
+        str(each.relative_to(folder)): sha256(each.read_bytes()).hexdigest()
+        for each in folder.rglob("*")
+        if each.is_file() and each.name != MANIFEST
+    }
+    for name in sorted(found.keys() | manifest["members"].keys()):
+        if found.get(name) != manifest["members"].get(name):
+            raise AibError(f"{path}: {name} is not what was packed; fetch or write it again")
