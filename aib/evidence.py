@@ -1,28 +1,32 @@
 """What travels of a study: all that its numbers are computed from, in one small file.
 
-A tar under xz with the records of its runs, without weights and maps: of the predictions the class,
-and the log-probability of the true one. `evidence.json` holds the digest of every other member. The
-same runs give the same bytes.
+A tar under xz with the records of its runs, without weights and maps: of the predictions it has the
+class, and the log-probability of the true one, of the maps the ranks of their cells. One member,
+`evidence.json`, holds the digest of every other. The same runs give the same bytes.
 """
 
 import io
 import json
+import lzma
 import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 from aib.errors import AibError
-from aib.files import ADOPTED, METRICS, PREDICTIONS, RESULT, SPEC
+from aib.files import ADOPTED, ATTENTION, METRICS, PREDICTIONS, RESULT, SPEC
 from aib.record import EVALUATION, PARTS, read
 from aib.studies.plan import Plan
 
 MANIFEST, SCHEMA = "evidence.json", 1
 AS_THEY_ARE = (SPEC, METRICS, RESULT, ADOPTED, EVALUATION)
 SEALED = (SPEC, METRICS)  # what of a run's seal can still be checked
+UNREADABLE = (OSError, EOFError, lzma.LZMAError, tarfile.TarError)
 LARGEST = 2**30  # bytes, unpacked
+IMAGES = 1000  # whose maps are compared between runs; more would change the third digit
 
 
 def default_path(reports: Path, study: str) -> Path:
@@ -44,7 +48,7 @@ def write(plan: Plan, results_root: Path, path: Path) -> int:
         for folder in finished
         for name, content in _members(results_root / folder)
     }
-    split = plan.cells[0].spec.evaluation.split
+    split = plan.runs[0].evaluation.split
     for dataset in plan.study.datasets:
         name = f"data/{dataset}/{split}_sources.npy"
         if (results_root / name).exists():
@@ -68,6 +72,9 @@ def _members(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield name, (folder / name).read_bytes()
     if run.predictions:
         yield PREDICTIONS, _arrays(**_shortened(run.predictions))
+    maps = f"{run.result.get('scored')}_mean"
+    if maps in run.attention:
+        yield ATTENTION, _arrays(**{maps: _ranks(run.attention[maps][:IMAGES])})
     for path in sorted((folder / PARTS).glob("*.npz")):
         # Without zip's compression, so that xz sees what runs have in common.
         yield f"{PARTS}/{path.name}", _arrays(**run.evaluation_arrays(path.stem))
@@ -81,6 +88,12 @@ def _shortened(predictions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "labels": labels.astype(smallest),
         "log_probability": logits[np.arange(len(labels)), labels],
     }
+
+
+def _ranks(maps: np.ndarray) -> np.ndarray:
+    """Twice the rank of each cell in its map, whole numbers even where cells tie."""
+    ranks = 2 * rankdata(maps.reshape(len(maps), -1), axis=1)
+    return ranks.reshape(maps.shape).astype(np.min_scalar_type(int(ranks.max())))
 
 
 def _arrays(**arrays: np.ndarray) -> bytes:
@@ -102,7 +115,7 @@ def unpack(path: Path, study: str, folder: Path) -> None:
             tar.extractall(folder, members, filter="data")
         manifest = json.loads((folder / MANIFEST).read_text())
         _check(path, folder, manifest, study)
-    except (OSError, tarfile.TarError, EOFError, ValueError, KeyError) as error:
+    except (*UNREADABLE, LookupError, TypeError, ValueError) as error:
         raise AibError(f"{path}: no readable evidence ({error}); fetch or write it again") from None
 
 

@@ -15,11 +15,10 @@ import numpy as np
 from scipy.special import stdtrit
 from scipy.stats import rankdata
 
+from aib.evidence import IMAGES
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults
 from aib.statistics import Interval, mean_interval, spread
-
-IMAGES = 1000  # of each run's maps; more would change the third digit
 
 
 def standard_ranks(maps: np.ndarray) -> np.ndarray:

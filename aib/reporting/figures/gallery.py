@@ -78,7 +78,7 @@ def polarity_of(record: Record) -> str | None:
 
 
 def _with_maps(results: StudyResults, cell: CellResults) -> list[Record]:
-    return [record for record in cell.counted if record.attention and record.predictions]
+    return [r for r in cell.counted if "gallery_mean" in r.attention and r.predictions]
 
 
 def _maps(results: StudyResults, record: Record) -> np.ndarray:
