@@ -15,6 +15,7 @@ from aib.reporting.drawing import (
     colour,
     count_words,
     fan,
+    look,
     name_rows,
     points,
 )
@@ -82,6 +83,11 @@ def over_images(told: Told, cell: CellResults, name: str) -> Interval | None:
     )
 
 
+def marker(told: Told, cell: CellResults) -> str:
+    """That of the arm: arms of one kind share a colour."""
+    return look(told.results, cell)[0]
+
+
 def draw(told: Told) -> Iterator[Drawn]:
     """Change in accuracy by replacement and arm, with intervals over runs and over images."""
     cells, margin = told.arms, told.results.plan.study.margin
@@ -101,7 +107,7 @@ def draw(told: Told) -> Iterator[Drawn]:
                 axes.plot([found.low, found.high], [at] * 2, color=tone, lw=7, alpha=0.25, zorder=1)
             if wide is not None:
                 axes.plot([wide.low, wide.high], [at] * 2, color=tone, lw=1, zorder=2)
-            points(axes, cell, values, at + fan(len(values), 0.2), "o", s=16)
+            points(axes, cell, values, at + fan(len(values), 0.2), marker(told, cell), s=16)
             axes.plot([found.estimate] * 2, [at - 0.4, at + 0.4], color=tone, lw=2, zorder=2)
             at += 1
         at += 1
@@ -113,7 +119,7 @@ def draw(told: Told) -> Iterator[Drawn]:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
     axes.set_xlabel("change in test accuracy, points")
     for cell in cells:
-        axes.plot([], [], "o", color=colour(cell), ms=4, label=cell.arm)
+        axes.plot([], [], marker(told, cell), color=colour(cell), ms=4, label=cell.arm)
     figure.legend(loc="outside upper left", ncols=2)
     caption = (
         f"Change in test accuracy on {told.dataset} when the map of each image is replaced; one "
