@@ -1,6 +1,5 @@
 """The ledger: each claim of the paper with its verdicts, from the reports of studies alone."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ class Finding:
     group: str
     claim: str
     source: str
+    study: str  # empty where none asks
     where: str  # dataset, scale and study
     asked: str
     word: str
@@ -37,7 +37,7 @@ class Finding:
     @property
     def implemented(self) -> bool:
         """Is there a study that asks it?"""
-        return bool(self.where)
+        return bool(self.study)
 
     @property
     def executed(self) -> bool:
@@ -88,7 +88,15 @@ def _finding(
 ) -> Finding:
     def said(word: str, found: str = "", wanted: str = "") -> Finding:
         return Finding(
-            group.title, claim.claim, claim.source, where, _asked(test), word, found, wanted
+            group=group.title,
+            claim=claim.claim,
+            source=claim.source,
+            study="" if isinstance(test, Missing) else test.study,
+            where=where,
+            asked=_asked(test),
+            word=word,
+            found=found,
+            wanted=wanted,
         )
 
     where = ""
@@ -176,17 +184,6 @@ def _placed(summary: dict[str, Any], test: Evaluated) -> tuple[str, str, str] | 
 
 
 # ---------------------------------------------------------------- as text
-
-
-def markdown(findings: list[Finding]) -> Iterator[str]:
-    """A table for a README: a row a claim, its tests one below another."""
-    yield "| claim | verdict | on |"
-    yield "|---|---|---|"
-    for claim in dict.fromkeys(each.claim for each in findings):
-        tests = [each for each in findings if each.claim == claim and each.executed]
-        words = "<br>".join(f"**{t.word}** {t.found.split(', ')[0]}" for t in tests) or NOT_TESTED
-        places = "<br>".join(t.where.rpartition(", ")[2].removeprefix("study ") for t in tests)
-        yield f"| {claim} | {words} | {places} |"
 
 
 STYLES = {SUPPORTED: "green", CONTRADICTED: "red", UNDECIDED: "yellow", NOT_TESTED: "dim"}

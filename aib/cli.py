@@ -246,7 +246,9 @@ def train(
 
 @app.command()
 def code(
-    part: Annotated[Literal["training", "data", "report"], typer.Argument()] = "training",
+    part: Annotated[
+        Literal["training", "data", "evaluation", "report"], typer.Argument()
+    ] = "training",
 ) -> None:
     """Print the modules that a code hash covers, and the hash: what counts as other code."""
     from aib.provenance import ENTRIES, code_hash, import_closure
@@ -298,24 +300,27 @@ def evaluate(
 
 @app.command()
 def claims(
-    form: Annotated[
-        Literal["text", "json", "markdown"], typer.Option("--format", help="text, json or markdown")
-    ] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="all of it, for programs")] = False,
 ) -> None:
-    """Print the ledger: every claim of the paper, what tests it, and what came of that."""
+    """Print the ledger: every claim of the paper, what tests it, and what came of that.
+
+    It is written to reports/index.html too, with a list of all studies.
+    """
     import json
 
     from aib import claims as ledgers
     from aib.params import load
+    from aib.reporting.index import write_index
 
-    findings = ledgers.ledger(load(Path.cwd()), REPORTS)
-    if form == "json":
+    parameters = load(Path.cwd())
+    findings = ledgers.ledger(parameters, REPORTS)
+    path = write_index(parameters, findings, REPORTS)
+    if as_json:
         content = {"findings": [each.content() for each in findings]}
         print(json.dumps(content | {"coverage": ledgers.coverage(findings)}, indent=1))
-    elif form == "markdown":
-        print("\n".join(ledgers.markdown(findings)))
-    else:
-        ledgers.show(findings)
+        return
+    ledgers.show(findings)
+    print(path)
 
 
 @app.command()

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
-from aib.claims import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED, coverage, ledger, markdown
+from aib.claims import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED, coverage, ledger
 from aib.errors import AibError
 from aib.params import check, load
 from aib.params.checking import ParameterError
 from aib.params.claims import ClaimGroup
+from aib.reporting.index import write_index
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = load(ROOT)
@@ -103,5 +105,6 @@ def test_the_ledger_of_the_paper_can_be_asked(tmp_path):
     counts = coverage(findings)
     assert counts["tests"] == len(findings) > counts["implemented"] > 0
     assert (counts["executed"], counts["matches"]) == (0, 0)
-    rows = list(markdown(findings))
-    assert len(rows) == 2 + len({finding.claim for finding in findings})
+    text = write_index(PARAMETERS, findings, tmp_path).read_text()
+    assert all(str(escape(finding.claim)) in text for finding in findings)
+    assert text.count("not run here") == len(PARAMETERS.studies)

@@ -1,0 +1,48 @@
+"""The page over all studies: the ledger of claims, then every study that was reported."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from aib.claims import Finding, coverage
+from aib.files import read_json
+from aib.params import Parameters
+from aib.reporting.page import lede
+
+
+def write_index(parameters: Parameters, findings: Sequence[Finding], reports: Path) -> Path:
+    """Write reports/index.html from the ledger and all summaries; return its path."""
+    environment = Environment(
+        loader=PackageLoader("aib.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    groups = [
+        (title, [list(tests) for _, tests in groupby(members, key=lambda each: each.claim)])
+        for title, members in groupby(findings, key=lambda each: each.group)
+    ]
+    path = reports / "index.html"
+    path.write_text(
+        environment.get_template("index.html.j2").render(
+            groups=groups,
+            coverage=coverage(list(findings)),
+            studies=[_study(parameters, name, reports) for name in parameters.studies],
+        )
+    )
+    return path
+
+
+def _study(parameters: Parameters, name: str, reports: Path) -> dict[str, Any]:
+    """What the list of studies says of one; no `lede` where it was not reported."""
+    study, path = parameters.studies[name], reports / name / "summary.json"
+    told = {"name": name, "title": study.title, "datasets": ", ".join(study.datasets)}
+    told |= {"scale": study.scale, "lede": None, "runs": None}
+    if path.exists():
+        summary = read_json(path)
+        told |= {"lede": lede(summary["verdicts"]), "runs": len(summary["runs"])}
+    return told
