@@ -1,5 +1,6 @@
 """The ledger: each claim of the paper with its verdicts, from the reports of studies alone."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from aib.errors import AibError
 from aib.files import read_json
 from aib.params import Parameters, nearest
 from aib.params.claims import AnyTest, Claim, ClaimGroup, Contrasted, Evaluated, Missing
+from aib.reporting.evaluations import teller
 from aib.reporting.summary import seeds_words
 from aib.reporting.words import estimated, listed, number
 from aib.statistics import Interval
@@ -18,6 +20,9 @@ from aib.studies.plan import plan
 
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 UNDECIDED, NOT_TESTED = "undecided", "not tested here"
+# An effect may be there; it is too small to matter.
+SMALL = "within the margin"
+ENDS = ("", "_low", "_high")
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Finding:
     group: str
     claim: str
     source: str
+    ours: bool  # asked here, and not claimed by the paper
     study: str  # empty where none asks
     where: str  # dataset, scale and study
     asked: str
@@ -70,12 +76,13 @@ def ledger(parameters: Parameters, reports: Path) -> list[Finding]:
 
 
 def coverage(findings: list[Finding]) -> dict[str, int]:
-    """How many tests there are, and how many are implemented, executed, and as the paper says."""
+    """Of the tests of the paper's own claims: how many are implemented, executed, as it says."""
+    asked = [each for each in findings if not each.ours]
     counts = {
-        name: sum(getattr(each, name) for each in findings)
+        name: sum(getattr(each, name) for each in asked)
         for name in ("implemented", "executed", "matches")
     }
-    return {"tests": len(findings)} | counts
+    return {"tests": len(asked)} | counts
 
 
 def _finding(
@@ -91,6 +98,7 @@ def _finding(
             group=group.title,
             claim=claim.claim,
             source=claim.source,
+            ours=claim.ours,
             study="" if isinstance(test, Missing) else test.study,
             where=where,
             asked=_asked(test),
@@ -106,10 +114,19 @@ def _finding(
     where = f"{test.dataset}, scale {study.scale}, study {test.study}"
     if isinstance(test, Contrasted):
         _check_declared(parameters, test, place)
+    else:
+        columns = teller(parameters.evaluations[test.evaluation].kind).COLUMNS
+        if test.figure not in columns:
+            raise AibError(
+                f"params/claims.yaml: {place}: '{test.evaluation}' has no figure '{test.figure}'; "
+                + nearest(test.figure, set(columns))
+            )
     path = reports / test.study / "summary.json"
     summary = read_json(path) if path.exists() else None
     judge = _judged if isinstance(test, Contrasted) else _placed
     found = summary and judge(summary, test)
+    if summary and not found:
+        return said(NOT_TESTED, wanted="the study was reported without it; report it again")
     if not found:
         runs = len(plan(parameters, test.study).runs)
         return said(NOT_TESTED, wanted=f"{runs} runs: snakemake --config study={test.study}")
@@ -156,7 +173,9 @@ def _judged(summary: dict[str, Any], test: Contrasted) -> tuple[str, str, str] |
     found += f" points, {row['verdict']}, n = {row['n_treatment']} and {row['n_control']}"
     if row["verdict"] == "undecided":
         return UNDECIDED, found, seeds_words(row)
-    return (SUPPORTED if row["verdict"] == test.expects else CONTRADICTED), found, ""
+    if row["verdict"] == test.expects:
+        return SUPPORTED, found, ""
+    return (SMALL if row["verdict"] == "equivalent" else CONTRADICTED), found, ""
 
 
 def _placed(summary: dict[str, Any], test: Evaluated) -> tuple[str, str, str] | None:
@@ -165,12 +184,15 @@ def _placed(summary: dict[str, Any], test: Evaluated) -> tuple[str, str, str] | 
     rows = [told["arms"].get(arm) for arm in test.arms] if told else [None]
     if None in rows or any(row.get(test.figure) is None for row in rows):
         return None
-    ends = [[row[f"{test.figure}{end}"] for end in ("", "_low", "_high")] for row in rows]
-    known = [Interval(*each, 0.95) for each in ends if each[1] is not None]
+    figures = [
+        [math.nan if row[test.figure + end] is None else row[test.figure + end] for end in ENDS]
+        for row in rows
+    ]
+    known = [Interval(*each, 1 - summary["alpha"]) for each in figures]
     found = "; ".join(
-        f"{arm} {estimated(each)}" for arm, each in zip(test.arms, known, strict=False)
+        f"{arm} {estimated(each)}" for arm, each in zip(test.arms, known, strict=True)
     )
-    if len(known) < len(rows):
+    if any(math.isnan(each.low) for each in known):
         return UNDECIDED, found, "more than one run an arm"
     limit = test.above if test.below is None else test.below
     above = [each.low > limit for each in known]
@@ -186,7 +208,13 @@ def _placed(summary: dict[str, Any], test: Evaluated) -> tuple[str, str, str] | 
 # ---------------------------------------------------------------- as text
 
 
-STYLES = {SUPPORTED: "green", CONTRADICTED: "red", UNDECIDED: "yellow", NOT_TESTED: "dim"}
+STYLES = {
+    SUPPORTED: "green",
+    CONTRADICTED: "red",
+    SMALL: "blue",
+    UNDECIDED: "yellow",
+    NOT_TESTED: "dim",
+}
 
 
 def show(findings: list[Finding]) -> None:
@@ -199,11 +227,11 @@ def show(findings: list[Finding]) -> None:
         if test.claim not in seen:
             console.print(Text(f"  {test.claim} ({test.source})"))
         seen |= {test.group, test.claim}
-        line = Text(f"    {test.word:<16}", style=STYLES[test.word])
+        line = Text(f"    {test.word:<18}", style=STYLES[test.word])
         said = (test.asked, test.found, test.where, test.wanted)
         console.print(line.append("; ".join(filter(None, said)), style="default"))
     counts = coverage(findings)
     console.print(
-        f"\n{counts['tests']} tests: {counts['implemented']} implemented, {counts['executed']} "
-        f"executed, {counts['matches']} as the paper says"
+        f"\n{counts['tests']} tests of the paper's claims: {counts['implemented']} implemented, "
+        f"{counts['executed']} executed, {counts['matches']} as the paper says"
     )

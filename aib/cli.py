@@ -385,6 +385,8 @@ def report(
     from aib.reporting.page import write_report
     from aib.reporting.summary import headline_lines
 
+    if evidence is not None and to is None:
+        raise AibError("say where to with --to: reports/STUDY has figures that evidence does not")
     folder = to or REPORTS / study
     with TemporaryDirectory() as unpacked:
         if evidence is not None:

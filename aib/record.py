@@ -4,6 +4,8 @@ Nothing here imports torch, so a foreign results folder can be read and scored w
 """
 
 import json
+import zipfile
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -105,10 +107,11 @@ class Record:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (ValueError, OSError, EOFError) as error:
-            raise AibError(
-                f"{path}: damaged ({error}); delete {RESULT} beside it and run again"
-            ) from None
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            remedy = f"delete {RESULT} beside it and run again"
+            if path.parent.name == PARTS:
+                remedy = f"delete it and run: aib evaluate {self.folder}"
+            raise AibError(f"{path}: damaged ({error}); {remedy}") from None
 
 
 def adopted_hashes(folder: Path) -> list[str]:

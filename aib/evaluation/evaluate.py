@@ -68,7 +68,7 @@ def evaluate_run(
             raise AibError(f"{spec.names.dataset}: not the data that {run.folder} was trained on")
         origin = {"weights": run.result["weights_sha256"], "data": data.digest}
         for name, entry in applicable(entries, spec.names.dataset).items():
-            each = _Part(run.folder / PARTS, name, entry, origin)
+            each = _Part(run.folder / PARTS, name, entry, origin | elsewhere(entry, around))
             content = each.known()
             if content is None and (what is None or name in what):
                 content = each.made(subject())
@@ -94,7 +94,7 @@ class _Part:
         whole = "arrays" not in content or (
             self.arrays.exists() and files.file_sha256(self.arrays) == content["arrays"]
         )
-        return content if whole and content["identity"] == self.identity else None
+        return content if whole and content.get("identity") == self.identity else None
 
     def made(self, subject: Subject) -> dict[str, Any]:
         """What is found now."""
@@ -112,6 +112,17 @@ class _Part:
         content["seconds"] = time.perf_counter() - begin
         files.write_json(self.path, content)
         return content
+
+
+def elsewhere(entry: Common, around: Surroundings) -> dict[str, Any]:
+    """What an entry needs beside the run, as far as it is here: digests, a label map's content."""
+    found: dict[str, Any] = {}
+    for name in entry.other_datasets:
+        folder = around.datasets / name
+        found[name] = load(folder).digest if folder.exists() else None
+    if entry.label_map is not None:
+        found["label_map"] = around.label_maps[entry.label_map].model_dump(mode="json")
+    return found
 
 
 def make(subject: Subject, entry: Common) -> Found | str:

@@ -59,7 +59,8 @@ class Claim(Strict):
     """One claim in the paper's terms, with each test of it apart: they are never pooled."""
 
     claim: str
-    source: str = Field(description="where the paper, or the released code, says so")
+    source: str = Field(description="where the paper says so, or why it is asked here")
+    ours: bool = Field(default=False, description="asked here, and not claimed by the paper")
     tests: tuple[AnyTest, ...] = Field(min_length=1)
 
 

@@ -52,10 +52,10 @@ def write_report(
     results: StudyResults, folder: Path, published: Sequence[PublishedValue] = ()
 ) -> dict[str, Any]:
     """Write index.html, tables/, figures/ and summary.json below `folder`; return the summary."""
-    for old in (*folder.glob("tables/*.csv"), *folder.glob("figures/*.[sp][vn]g")):
-        old.unlink()
     summary = summarise(results)
     rows = tables.make_tables(results, published)
+    for old in (*folder.glob("tables/*.csv"), *folder.glob("figures/*.[sp][vn]g")):
+        old.unlink()
     tables.write_tables(rows, folder / "tables")
     titles = _point_titles(results)
 

@@ -2,7 +2,7 @@
 
 The primary figure is the AUROC of the object's pixels against those of what looks like it where
 the data has such (`fragment_masks`), else against all others. The loss fixes no polarity: it is
-tested on validation, and figures are given as learned and after choosing it there.
+tested on validation, and figures are given as learned and, where that is the background, turned.
 """
 
 from dataclasses import replace
@@ -147,9 +147,10 @@ def evaluate(subject: "Subject", parameters: Parameters) -> Found:
     word, low, high = polarity(
         learned, chosen_on.sources, parameters.polarity_alpha, parameters.polarity_tolerance
     )
-    turned = np.nanmean(learned) < 0.5
     as_learned = scored(own)
-    chosen = scored({name: 1 - maps for name, maps in own.items()}) if turned else as_learned
+    chosen = as_learned
+    if word == "background":  # `neither` is no reason to turn a map
+        chosen = scored({name: 1 - maps for name, maps in own.items()})
     numbers: dict[str, Any] = {
         "against": "all other pixels" if truth.fragments is None else "fragments",
         "as_learned": means(as_learned),

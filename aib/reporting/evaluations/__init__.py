@@ -8,7 +8,7 @@ stand beside those of the arms, and `draw(told)`, its figures.
 import pkgutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -70,9 +70,17 @@ class Told:
         return np.array([value for value in found if value is not None])
 
     def interval(self, cell: CellResults, column: str) -> Interval | None:
-        """Mean over runs with its t interval; None where no run has a value."""
+        """Mean over runs with its t interval; None where no run has a value.
+
+        What is the same in every run, such as the score of the same untrained networks, has no
+        interval over runs.
+        """
         values = self.values(cell, column)
-        return mean_interval(values, self.results.confidence) if values.size else None
+        if not values.size:
+            return None
+        found = mean_interval(values, self.results.confidence)
+        constant = values.size > 1 and np.ptp(values) == 0
+        return replace(found, low=np.nan, high=np.nan) if constant else found
 
     # ------------------------------------------------------------ for the page and the tables
 
@@ -154,11 +162,21 @@ def teller(kind: str) -> ModuleType:
 
 
 def tell(results: StudyResults, dataset: str) -> list[Told]:
-    """Every evaluation that says something of some run on the dataset, in the order of params."""
-    kinds: dict[str, str] = {}
+    """Every evaluation that says something of some run on the dataset, in the order of params.
+
+    `AibError` where runs were evaluated by different code or parameters.
+    """
+    made: dict[str, tuple[Record, Row]] = {}
     for record in (record for cell in results.distinct(dataset) for record in cell.counted):
         for name, found in record.evaluation.items():
-            kinds.setdefault(name, found["identity"]["parameters"]["kind"])
+            by = {key: found["identity"].get(key) for key in ("code", "parameters")}
+            first, known = made.setdefault(name, (record, by))
+            if by != known:
+                raise AibError(
+                    f"{record.folder}: its evaluation '{name}' has other code or parameters than "
+                    f"that of {first.folder}; run the pipeline again, or `aib evaluate` for each"
+                )
+    kinds = {name: by["parameters"]["kind"] for name, (_, by) in made.items()}
     told = (Told(results, dataset, name, kind) for name, kind in kinds.items())
     return [each for each in told if each.cells]
 

@@ -64,8 +64,8 @@ def message(told: Told) -> str:
     if mapped:
         text = (
             f"Of predictions that a change of the image leaves alone, {_both(told, '', mapped)} "
-            f"keep their map (range of the arms' means); of centred maps, which have no common "
-            f"offset to agree in, {_both(told, '_centred', mapped)}. Against another image's map "
+            f"keep their map (range of the arms' means); by the stricter measure of "
+            f"centred maps, {_both(told, '_centred', mapped)}. Against another image's map "
             f"it is {_both(told, '_shuffled', mapped)}."
         )
         found = [

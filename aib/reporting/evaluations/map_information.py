@@ -73,7 +73,7 @@ def _quantised(told: Told) -> list[CellResults]:
 
 
 def contrasts(told: Told) -> list[tuple[CellResults, CellResults, Judgement, Judgement]]:
-    """Every arm with anchors against every arm that differs from it in them alone, as a family.
+    """Every arm with anchors against every arm whose model differs in them alone, as a family.
 
     First its quantised map, then its map before quantising, against the other's continuous one.
     """
@@ -113,6 +113,9 @@ def _between_words(
         f"a quantised cell of {quantised.arm} tells {WORDS[after.verdict]} the continuous one of "
         f"{continuous.arm}, {estimated(after.difference, sign='+')} bits (margin {MARGIN:g})"
     )
+    betas = [f"{each.spec.objective.beta:g}" for each in (quantised, continuous)]
+    if betas[0] != betas[1]:
+        text += f", whose beta is {betas[1]} and not {betas[0]}"
     if after.verdict == "worse" and capacity < other:
         text += f", as it must with anchors that hold {number(capacity)} of its {number(other)}"
     return (
