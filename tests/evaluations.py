@@ -137,7 +137,8 @@ def calibration(rng: np.random.Generator) -> Found:
         names = ("accuracy", "cross_entropy", "brier", "calibration_error")
         return dict(zip(names, rng.normal((0.93, 0.3, 0.1, 0.02), 0.001), strict=True))
 
-    return Found({"temperature": 1.4, "as_is": scored(), "scaled": scored()})
+    temperature = float(rng.normal(1.4, 0.1))
+    return Found({"temperature": temperature, "as_is": scored(), "scaled": scored()})
 
 
 def corruptions(rng: np.random.Generator) -> Found:
