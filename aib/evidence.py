@@ -109,26 +109,29 @@ def unpack(path: Path, study: str, folder: Path) -> None:
     """
     try:
         with tarfile.open(path, "r:xz") as tar:
-            members = tar.getmembers()
-            if sum(member.size for member in members) > LARGEST:
+            entries = tar.getmembers()
+            if sum(entry.size for entry in entries) > LARGEST:
                 raise AibError(f"{path}: would unpack to more than {LARGEST} bytes")
-            tar.extractall(folder, members, filter="data")
-        manifest = json.loads((folder / MANIFEST).read_text())
-        _check(path, folder, manifest, study)
+            # Plain files alone: what a link or a device would be is never made.
+            members = {e.name: tar.extractfile(e).read() for e in entries if e.isreg()}
+        manifest = json.loads(members.pop(MANIFEST))
+        _check(path, members, manifest, study)
     except (*UNREADABLE, LookupError, TypeError, ValueError) as error:
         raise AibError(f"{path}: no readable evidence ({error}); fetch or write it again") from None
+    for name, content in members.items():
+        target = folder / name
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise AibError(f"{path}: {name} lies outside of it; do not use this file")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
 
 
-def _check(path: Path, folder: Path, manifest: dict, study: str) -> None:
+def _check(path: Path, members: dict[str, bytes], manifest: dict, study: str) -> None:
     if manifest["schema"] != SCHEMA:
         raise AibError(f"{path}: evidence of schema {manifest['schema']}, this reads {SCHEMA}")
     if manifest["study"] != study:
         raise AibError(f"{path}: is of study '{manifest['study']}', not of '{study}'")
-    found = {
-        str(each.relative_to(folder)): sha256(each.read_bytes()).hexdigest()
-        for each in folder.rglob("*")
-        if each.is_file() and each.name != MANIFEST
-    }
+    found = {name: sha256(content).hexdigest() for name, content in members.items()}
     for name in sorted(found.keys() | manifest["members"].keys()):
         if found.get(name) != manifest["members"].get(name):
             raise AibError(f"{path}: {name} is not what was packed; fetch or write it again")

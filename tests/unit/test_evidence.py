@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,19 @@ def one_run_fewer(members):
 def test_what_was_not_packed_is_refused(packed, tmp_path, change):
     path = repacked(packed, tmp_path / "runs.tar.xz", change)
     with pytest.raises(AibError, match=r"runs\.tar\.xz"):
+        unpack(path, "quick", tmp_path / "unpacked")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_packed_path_that_leads_outside_is_refused(packed, tmp_path):
+    def outside(members):
+        manifest = json.loads(members[MANIFEST])
+        members["../outside"] = b"!"
+        manifest["members"]["../outside"] = sha256(b"!").hexdigest()
+        members[MANIFEST] = json.dumps(manifest).encode()
+
+    path = repacked(packed, tmp_path / "runs.tar.xz", outside)
+    with pytest.raises(AibError, match=r"\.\./outside lies outside"):
         unpack(path, "quick", tmp_path / "unpacked")
     assert not (tmp_path / "outside").exists()
 
