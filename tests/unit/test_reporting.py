@@ -21,7 +21,7 @@ from aib.errors import AibError
 from aib.evaluation.parts import kinds
 from aib.params import load
 from aib.params.studies import Contrast, Factorial, Spread
-from aib.record import EVALUATION
+from aib.record import EVALUATION, PARTS, read
 from aib.reporting import drawing, page, tables
 from aib.reporting.collect import collect
 from aib.reporting.evaluations import tell, teller
@@ -220,6 +220,31 @@ def test_an_evaluation_is_told_of_the_arms_that_it_says_something_of(results, re
     assert row["temperature_low"] == pytest.approx(interval.low)
     text = (report / "index.html").read_text()
     assert all(str(escape(each.teller.TITLE)) in text for each in told.values())
+
+
+def test_evaluations_of_different_code_are_not_told_together(quick, copied):
+    folder = copied / "runs" / quick.runs[0].folder
+    content = files.read_json(folder / EVALUATION)
+    content["calibration"]["identity"]["code"] = ["0ther0000000"]
+    files.write_json(folder / EVALUATION, content)
+    with pytest.raises(AibError, match="'calibration' has other code or parameters"):
+        tell(collect(quick, copied), "cluttered-digits")
+
+
+def test_a_cut_array_of_an_evaluation_is_one_line(quick, copied):
+    run = next(run for run in quick.runs if run.names.model == "vgg-aib")
+    path = copied / "runs" / run.folder / PARTS / "interventions.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(AibError, match=r"interventions\.npz: damaged .*run: aib evaluate"):
+        read(path.parents[1]).evaluation_arrays("interventions")
+
+
+def test_what_all_runs_share_has_no_interval_over_runs(results):
+    told = next(each for each in tell(results, "cluttered-digits") if each.name == "calibration")
+    cell = told.cells[0]
+    object.__setattr__(told, "values", lambda cell, column: np.full(5, 0.5))
+    found = told.interval(cell, "temperature")
+    assert (found.estimate, np.isnan(found.low)) == (0.5, True)
 
 
 def test_every_evaluation_has_a_teller_with_a_message(results):
