@@ -281,6 +281,9 @@ def evaluate(
     protocol: Annotated[str, typer.Option(help="of a file: normalisation and crop")] = "stated",
     scale: Annotated[str, typer.Option(help="of a file: the network's sizes")] = "paper",
     device: Annotated[str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu or cuda")] = "auto",
+    trainings_per_gpu: Annotated[
+        int, typer.Option(envvar="AIB_TRAININGS_PER_GPU", help="trainings that may share a GPU")
+    ] = 1,
 ) -> None:
     """Ask what a network's map and predictions are worth: a finished run, or anybody's weights.
 
@@ -290,7 +293,7 @@ def evaluate(
     from aib.spec.run import Names
 
     if target.suffix != ".safetensors":
-        evaluate_folder(target, RESULTS, what, device)
+        evaluate_folder(target, RESULTS, what, device, trainings_per_gpu)
         return
     if model is None or dataset is None:
         raise AibError(f"{target}: say which network it is of with --model and --dataset")

@@ -47,3 +47,12 @@ def claimed_gpu(gpus: list[str], per_gpu: int = 1) -> Iterator[str | None]:
                 lock.release()
             return
         time.sleep(1)
+
+
+@contextlib.contextmanager
+def one_gpu(device: str, per_gpu: int) -> Iterator[None]:
+    """Let this process see the one GPU that it claims, if it may use any; before CUDA starts."""
+    with claimed_gpu(visible_gpus() if device != "cpu" else [], per_gpu) as gpu:
+        if gpu is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+        yield

@@ -3,7 +3,6 @@
 What happens here changes no number of a result, so it is outside of training's code hash.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from aib.data.prepared import PreparedData, load
 from aib.data.verifying import verify
 from aib.data.weights import find_weights
 from aib.errors import AibError
-from aib.gpus import claimed_gpu, visible_gpus
+from aib.gpus import one_gpu
 from aib.holding import exclusive
 from aib.provenance import environment, git_state
 from aib.record import adopted_hashes
@@ -51,10 +50,7 @@ def launch(
         (folder / files.FAILURE).unlink(missing_ok=True)
         try:
             verify(data_folder)
-            gpus = visible_gpus() if device != "cpu" else []
-            with claimed_gpu(gpus, trainings_per_gpu) as gpu:
-                if gpu is not None:  # CUDA has not started yet
-                    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+            with one_gpu(device, trainings_per_gpu):
                 around = {"git": git_state(Path.cwd()), "environment": environment()}
                 return train(
                     spec, data, folder, origin, around, device, checkpoint_seconds, weights

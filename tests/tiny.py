@@ -25,6 +25,7 @@ NETWORK = {
 }
 SCALE = {"description": "seconds", "networks": {"vgg": NETWORK}, "epochs": 2, "map_sample": 50}
 SCALE["epochs_without_pilot"] = 1000
+EVALUATIONS = {"interventions": {"kind": "interventions"}, "localisation": {"kind": "localisation"}}
 STUDY = {
     "title": "A tiny study",
     "hypothesis": "None; it exercises the pipeline.",
@@ -51,6 +52,10 @@ def make_project(folder: Path, **scale) -> Path:
     datasets = yaml.safe_load((folder / "params/datasets.yaml").read_text())
     entry = datasets["cluttered-digits"] | DATASET
     append(folder / "params/datasets.yaml", {"tiny-digits": entry})
+    (folder / "params/evaluations.yaml").write_text(yaml.safe_dump(EVALUATIONS))
+    (folder / "params/claims.yaml").write_text(
+        "{}\n"
+    )  # they ask of studies and evaluations by name
     append(folder / "params/scales.yaml", {"tiny": SCALE | scale})
     (folder / "params/studies/tiny.yaml").write_text(yaml.safe_dump(STUDY))
     return folder
@@ -63,7 +68,6 @@ def make_repository(folder: Path) -> Path:
     study = study.replace("seeds:\n- 0\n- 1\n", "seeds: [0, 1]\n")
     (folder / "params/studies/quick.yaml").write_text(study)
     (folder / "params/studies/tiny.yaml").unlink()
-    (folder / "params/claims.yaml").write_text("{}\n")  # they ask the real study quick
     datasets = yaml.safe_load((folder / "params/datasets.yaml").read_text())
     datasets["cluttered-digits"] = datasets.pop("tiny-digits")
     (folder / "params/datasets.yaml").write_text(yaml.safe_dump(datasets))

@@ -10,6 +10,7 @@ from aib.evaluation.evaluate import evaluate_run, load_subject, make
 from aib.evaluation.identity import applicable
 from aib.evaluation.parts import Common
 from aib.evaluation.subject import Surroundings
+from aib.gpus import one_gpu
 from aib.numbers import plain
 from aib.params import Parameters, load, nearest
 from aib.record import EVALUATION, read
@@ -18,13 +19,16 @@ from aib.studies.resolve import resolve
 from aib.training.device import prepare_device
 
 
-def evaluate_folder(folder: Path, results: Path, what: list[str] | None, device: str) -> None:
+def evaluate_folder(
+    folder: Path, results: Path, what: list[str] | None, device: str, per_gpu: int = 1
+) -> None:
     """Evaluate a finished run and say what each evaluation cost."""
     parameters = load(Path.cwd())
     run = read(folder)
     _chosen(parameters, what)
-    around = _around(parameters, results, device)
-    found = evaluate_run(run, parameters.evaluations, around, what)
+    with one_gpu(device, per_gpu):
+        around = _around(parameters, results, device)
+        found = evaluate_run(run, parameters.evaluations, around, what)
     console = Console(stderr=True)
     for name, each in found.items():
         said = each.get("inapplicable") or f"{each['seconds']:.1f} s"

@@ -117,7 +117,8 @@ def points(axes: Axes, cell: CellResults, x: Any, y: Any, marker: str, **style: 
     """One point a run, each leading to its row in the page."""
     style = {"s": 26, "color": colour(cell), "edgecolor": "white", "linewidth": 0.6} | style
     drawn = axes.scatter(x, y, marker=marker, zorder=3, clip_on=False, **style)
-    drawn.set_urls([f"{PAGE}#{run_anchor(record)}" for record in cell.counted])
+    if np.size(x) == len(cell.counted):  # else nothing says which run a point is of
+        drawn.set_urls([f"{PAGE}#{run_anchor(record)}" for record in cell.counted])
 
 
 def interval(axes: Axes, values: np.ndarray, at: float, tone: str, confidence: float) -> None:

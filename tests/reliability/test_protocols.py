@@ -405,6 +405,20 @@ def test_masks_are_cropped_as_the_images_were(data, data_folder, tmp_path):
     expected = cells.auroc(maps, inside, cells.areas(32, maps.shape[1]) - inside).mean()
     assert found["numbers"]["as_learned"]["auroc"] == pytest.approx(expected, abs=1e-6)
     assert found["numbers"]["left_out"] == 0
+    turned = found["numbers"]["chosen"] != found["numbers"]["as_learned"]
+    assert turned == (found["numbers"]["polarity"] == "background")  # `neither` is not turned
+
+
+def test_another_dataset_that_comes_later_is_looked_at_then(data_folder, data, tmp_path):
+    run(spec("vgg", "stated"), data, tmp_path / "run")
+    for name in (data_folder.name, "elsewhere"):
+        here = around(tmp_path / data_folder.name)
+        shutil.copytree(data_folder, tmp_path / name)
+        (found,) = evaluate_run(
+            record.read(tmp_path / "run"), entries(), here, {"cross_domain"}
+        ).values()
+        reason = found["inapplicable"]  # then that its images are larger than the network's
+        assert ("is not here" in reason) == (name != "elsewhere")
 
 
 def test_a_run_is_evaluated_on_its_own_data_only(data, tmp_path):

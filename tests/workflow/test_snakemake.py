@@ -67,6 +67,10 @@ def test_only_code_that_a_phase_reaches_runs_it_again(project):
     edit(page, '"worse": "worse"', '"worse": "less good"')
     assert jobs(project, *SNAKEMAKE) == {"report": 1}
     edit(page, '"worse": "less good"', '"worse": "worse"')
+    teller = project / "aib/reporting/evaluations/localisation.py"
+    edit(teller, 'TITLE = "Do the maps', 'TITLE = "Do all maps')
+    assert jobs(project, *SNAKEMAKE) == {"report": 1, "track": 1}
+    edit(teller, 'TITLE = "Do all maps', 'TITLE = "Do the maps')
     edit(project / "aib/reporting/templates/page.css", "{", " {")
     assert jobs(project, *SNAKEMAKE) == {"report": 1}
     run(project, *SNAKEMAKE)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aib.errors import AibError
 from aib.evaluation.identity import applicable, identity
+from aib.evaluation.parts import kinds
 from aib.gpus import visible_gpus
 from aib.params import WorkflowConfig, check, load
 from aib.provenance import PREPARING, REPORT, TRAINING, code_hash
@@ -35,6 +36,8 @@ os.environ.update(
     AIB_TRAININGS_PER_GPU=str(CONFIG.trainings_per_gpu),
     AIB_TRAINING_CODE=TRAINING_CODE,
 )
+# Found by name while a report is written, so no import leads to them.
+TELLERS = [f"aib.reporting.evaluations.{kind}" for kind in kinds()]
 TEMPLATES = sorted(str(path) for path in template_files())
 
 # Without a limit of its own a resource is ignored.

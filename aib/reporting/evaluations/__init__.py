@@ -91,6 +91,12 @@ class Told:
         return self.teller.TITLE + (f" ({self.name})" if len(alike) > 1 else "")
 
     @property
+    def sample(self) -> int | None:
+        """How many test images it looked at, the first ones; None for all."""
+        record = self.runs(self.cells[0])[0]
+        return record.evaluation[self.name]["identity"]["parameters"].get("sample")
+
+    @property
     def columns(self) -> dict[str, Column]:
         """What is told of a run, and in which words."""
         return self.teller.COLUMNS

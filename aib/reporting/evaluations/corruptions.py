@@ -86,8 +86,8 @@ def draw(told: Told) -> Iterator[Drawn]:
     worst = hardest(told)
     caption = (
         f"Test error on {told.dataset} by kind and severity of corruption, on a log scale; means "
-        f"over runs ({count_words(cells)}) with their t intervals. Strengths are in "
-        "aib/evaluation/parts/corruptions.py: those of CIFAR-10-C, in part."
+        f"over runs ({count_words(cells)}) with their t intervals, of the first {told.sample} "
+        "images. Strengths are in aib/evaluation/parts/corruptions.py."
     )
     title = f"Of five corruptions, {worst} leaves {spanned(told, worst, cells, 0)} % right"
     yield Drawn(f"{told.name}-{told.dataset}", title, caption, figure, "tall")

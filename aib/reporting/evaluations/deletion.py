@@ -118,8 +118,9 @@ def draw(told: Told) -> Iterator[Drawn]:
     caption = (
         "Mean probability of the class predicted at first while cells go (deletion) or come "
         f"(insertion) in the order of a map, on {told.dataset}; a point a run "
-        f"({count_words(cells)}), bars: means with t intervals over runs; means over two fillings, "
-        "a blur and the image's mean. Beats: the interval of its advantage in insertion less "
+        f"({count_words(cells)}), bars: means with t intervals over runs, not over the "
+        f"{told.sample} images or over other random orders; means over two fillings, a blur and "
+        "the image's mean. Beats: the interval of its advantage in insertion less "
         "deletion lies above 0."
     )
     yield Drawn(f"{told.name}-{told.dataset}", _title(told), caption, figure, "tall")
