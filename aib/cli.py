@@ -374,32 +374,38 @@ def report(
     evidence: Annotated[
         Path | None, typer.Option("--from", help="evidence of the study, in place of results/")
     ] = None,
+    add: Annotated[
+        Path | None, typer.Option(help="evidence of runs that were made elsewhere and are not here")
+    ] = None,
     to: Annotated[Path | None, typer.Option(help="another folder than reports/STUDY")] = None,
 ) -> None:
-    """Write reports/STUDY from the records, or a report from evidence alone.
+    """Write reports/STUDY from the records, from evidence alone, or from both.
 
-    Evidence has no maps: figures that show them are left out.
+    Evidence has no maps: figures that show them are left out, or show the runs that are here.
     """
     from tempfile import TemporaryDirectory
 
-    from aib.evidence import SEALED, unpack
+    from aib.evidence import unpack
     from aib.params import load
     from aib.reporting.collect import collect
     from aib.reporting.page import write_report
     from aib.reporting.summary import headline_lines
 
-    if evidence is not None and to is None:
-        raise AibError("say where to with --to: reports/STUDY has figures that evidence does not")
+    if evidence is not None and (to is None or add is not None):
+        raise AibError(
+            "--from is a report from evidence alone: say where to with --to, since reports/STUDY "
+            "has figures that evidence does not; what is missing in results/ is taken with --add"
+        )
     folder = to or REPORTS / study
     with TemporaryDirectory() as unpacked:
-        if evidence is not None:
-            unpack(evidence, study, Path(unpacked))
+        if packed := evidence or add:
+            unpack(packed, study, Path(unpacked))
         results = collect(
             _plan(study),
-            RESULTS if evidence is None else Path(unpacked),
+            RESULTS if evidence is None else Path(unpacked) / "no other results",
             allow_mixed_code=allow_mixed_code,
             allow_missing=allow_missing,
-            sealed=None if evidence is None else SEALED,
+            elsewhere=Path(unpacked),
         )
         summary = write_report(results, folder, load(Path.cwd()).published)
     print("\n".join([*headline_lines(summary), str(folder / "index.html")]))
@@ -414,12 +420,20 @@ def report(
 
 @app.command()
 def evidence(study: StudyName = "quick") -> None:
-    """Pack what a study's numbers are computed from into reports/STUDY/evidence/runs.tar.xz."""
+    """Pack what a study's numbers are computed from into reports/STUDY/evidence/runs.tar.xz.
+
+    Runs that the file holds already and that are not here stay in it; delete it to begin anew.
+    """
     from aib.evidence import default_path, write
+    from aib.params import load
 
     path = default_path(REPORTS, study)
-    runs = write(_plan(study), RESULTS, path)
-    print(f"{path}: {runs} runs, {path.stat().st_size / 1e6:.1f} MB")
+    packed = write(_plan(study), load(Path.cwd()).evaluations, RESULTS, path)
+    print(f"{path}: {packed.here + packed.kept} runs, {path.stat().st_size / 1e6:.1f} MB")
+    if packed.kept:
+        print(f"{packed.kept} of them are not here and were in the file already")
+    if packed.stale:
+        print(f"{packed.stale} evaluations by other code or parameters were left out")
 
 
 @app.command()

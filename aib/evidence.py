@@ -2,7 +2,8 @@
 
 A tar under xz with the records of its runs, without weights and maps: of the predictions it has the
 class, and the log-probability of the true one, of the maps the ranks of their cells. One member,
-`evidence.json`, holds the digest of every other. The same runs give the same bytes.
+`evidence.json`, holds the digest of every other. The same runs give the same bytes. Several
+machines can fill one file: runs that it holds and that are not here stay in it.
 """
 
 import io
@@ -11,13 +12,16 @@ import lzma
 import tarfile
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
 
 from aib.errors import AibError
-from aib.files import ADOPTED, ATTENTION, METRICS, PREDICTIONS, RESULT, SPEC
+from aib.evaluation.identity import identity
+from aib.evaluation.parts import Common
+from aib.files import ADOPTED, ATTENTION, METRICS, PREDICTIONS, RESULT, SPEC, write_atomically
 from aib.record import EVALUATION, PARTS, read
 from aib.studies.plan import Plan
 
@@ -34,34 +38,80 @@ def default_path(reports: Path, study: str) -> Path:
     return reports / study / "evidence" / "runs.tar.xz"
 
 
-def write(plan: Plan, results_root: Path, path: Path) -> int:
-    """Write the evidence of every finished run of a study; return how many there are.
+class Packed(NamedTuple):
+    """What a file of evidence was made of."""
 
-    `AibError` where there is none, or a record is damaged.
+    here: int  # runs packed from this machine's records
+    kept: int  # runs that the file held already, and that are not here
+    stale: int  # evaluations left out, of other code or parameters than are declared now
+
+
+def write(plan: Plan, evaluations: dict[str, Common], results_root: Path, path: Path) -> Packed:
+    """Write the evidence of a study's finished runs, those here and those in the file already.
+
+    `AibError` where there is none, where a record is damaged, or for a file of another study.
     """
-    folders = dict.fromkeys(Path("runs") / run.folder for run in plan.runs)
-    finished = [folder for folder in folders if (results_root / folder / RESULT).exists()]
-    if not finished:
+    folders = dict.fromkeys(PurePath("runs") / run.folder for run in plan.runs)
+    here = [folder for folder in folders if (results_root / folder / RESULT).exists()]
+    before = _verified(path, plan.name) if path.exists() else {}
+    kept = [f for f in folders if f not in here and str(f / RESULT) in before]
+    if not here and not kept:
         raise AibError(f"no run of study '{plan.name}' is finished; there is nothing to pack")
     members = {
         str(folder / name): content
-        for folder in finished
+        for folder in here
         for name, content in _members(results_root / folder)
+    }
+    members |= {
+        name: content
+        for name, content in before.items()
+        if name.startswith("data/") or not {*kept}.isdisjoint(PurePath(name).parents)
     }
     split = plan.runs[0].evaluation.split
     for dataset in plan.study.datasets:
         name = f"data/{dataset}/{split}_sources.npy"
         if (results_root / name).exists():
             members[name] = (results_root / name).read_bytes()
-    digests = {name: sha256(content).hexdigest() for name, content in sorted(members.items())}
-    manifest = {"schema": SCHEMA, "study": plan.name, "members": digests}
+    stale = sum(_drop_stale(members, folder, evaluations) for folder in (*here, *kept))
+    _pack(path, plan.name, members)
+    return Packed(len(here), len(kept), stale)
+
+
+def _drop_stale(members: dict[str, bytes], folder: PurePath, evaluations: dict[str, Common]) -> int:
+    """Leave out what was evaluated by other code or parameters than are declared; return how much.
+
+    Else one run that was evaluated before a change would keep a study from being reported.
+    """
+    name = str(folder / EVALUATION)
+    if name not in members:
+        return 0
+    found = json.loads(members[name])
+    current = {k: each for k, each in found.items() if _is_current(each, evaluations.get(k))}
+    for stale in found.keys() - current.keys():
+        members.pop(str(folder / PARTS / f"{stale}.npz"), None)
+    if len(current) < len(found):
+        members[name] = json.dumps(current, indent=1).encode()
+    return len(found) - len(current)
+
+
+def _is_current(found: dict[str, Any], entry: Common | None) -> bool:
+    return entry is not None and identity(entry).items() <= found["identity"].items()
+
+
+def _pack(path: Path, study: str, members: dict[str, bytes]) -> None:
+    members = dict(sorted(members.items()))
+    digests = {name: sha256(content).hexdigest() for name, content in members.items()}
+    manifest = {"schema": SCHEMA, "study": study, "members": digests}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:xz", preset=9) as tar:
-        for name, content in {MANIFEST: json.dumps(manifest).encode(), **members}.items():
-            entry = tarfile.TarInfo(name)  # no times, no owner
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return len(finished)
+
+    def pack(temporary: Path) -> None:
+        with tarfile.open(temporary, "w:xz", preset=9) as tar:
+            for name, content in {MANIFEST: json.dumps(manifest).encode(), **members}.items():
+                entry = tarfile.TarInfo(name)  # no times, no owner
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+
+    write_atomically(path, pack)
 
 
 def _members(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -107,6 +157,16 @@ def unpack(path: Path, study: str, folder: Path) -> None:
 
     `AibError` for another study's, and for a file that is damaged or holds what it should not.
     """
+    for name, content in _verified(path, study).items():
+        target = folder / name
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise AibError(f"{path}: {name} lies outside of it; do not use this file")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _verified(path: Path, study: str) -> dict[str, bytes]:
+    """The members of a file but its manifest, each with the digest that it was packed with."""
     try:
         with tarfile.open(path, "r:xz") as tar:
             entries = tar.getmembers()
@@ -118,12 +178,7 @@ def unpack(path: Path, study: str, folder: Path) -> None:
         _check(path, members, manifest, study)
     except (*UNREADABLE, LookupError, TypeError, ValueError) as error:
         raise AibError(f"{path}: no readable evidence ({error}); fetch or write it again") from None
-    for name, content in members.items():
-        target = folder / name
-        if not target.resolve().is_relative_to(folder.resolve()):
-            raise AibError(f"{path}: {name} lies outside of it; do not use this file")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+    return members
 
 
 def _check(path: Path, members: dict[str, bytes], manifest: dict, study: str) -> None:

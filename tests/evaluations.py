@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 
 from aib import files
-from aib.evaluation.parts import Found
+from aib.evaluation.identity import identity
+from aib.evaluation.parts import Common, Found, kinds, part
 from aib.record import EVALUATION, PARTS
 from aib.spec.run import RunSpec
 
 NO_MAP = "this network has no map"
+TARGET = {"cross_domain": {"target": "elsewhere"}}
+# An entry of each kind, under the name of the kind.
+ENTRIES: dict[str, Common] = {
+    kind: part(kind).Parameters(kind=kind, **TARGET.get(kind, {})) for kind in kinds()
+}
 
 
 def write_evaluations(folder: Path, run: RunSpec, correct: np.ndarray, masks: bool = True) -> None:
@@ -30,8 +36,7 @@ def write_evaluations(folder: Path, run: RunSpec, correct: np.ndarray, masks: bo
     }
     content = {}
     for kind, found in made.items():
-        parameters = {"kind": kind} | ({"target": "elsewhere"} if kind == "cross_domain" else {})
-        content[kind] = {"identity": {"parameters": parameters}, "seconds": 1.0}
+        content[kind] = {"identity": identity(ENTRIES[kind]), "seconds": 1.0}
         if isinstance(found, str):
             content[kind]["inapplicable"] = found
             continue

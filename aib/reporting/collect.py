@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from aib.errors import AibError
+from aib.evidence import SEALED
 from aib.files import RESULT, read_json
 from aib.record import Record, read
 from aib.spec.run import RunSpec
@@ -154,18 +155,20 @@ def collect(
     results_root: Path,
     allow_mixed_code: bool = False,
     allow_missing: bool = False,
-    sealed: Collection[str] | None = None,
+    elsewhere: Path | None = None,
 ) -> StudyResults:
     """Read every run of the plan below results_root/runs; refuse what must not be pooled.
 
-    `sealed` names the files of a run that are held against its seal, if not all.
+    What is not there is looked for below elsewhere/runs, where evidence was unpacked: of such a run
+    only what evidence holds as it was written can be held against the seal.
     """
     folders = {run.folder: results_root / "runs" / run.folder for run in plan.runs}
-    records = {
-        place: _read(folder, run, sealed)
-        for run, (place, folder) in zip(plan.runs, folders.items(), strict=True)
-        if (folder / RESULT).exists()
-    }
+    records: dict[Path, Record] = {}
+    for run, (place, folder) in zip(plan.runs, folders.items(), strict=True):
+        if (folder / RESULT).exists():
+            records[place] = _read(folder, run)
+        elif elsewhere is not None and (elsewhere / "runs" / place / RESULT).exists():
+            records[place] = _read(elsewhere / "runs" / place, run, SEALED)
     missing = [folder for place, folder in folders.items() if place not in records]
     if missing and not (allow_missing and records):
         raise AibError(
@@ -194,7 +197,7 @@ def collect(
     cells = tuple(_cell(plan, cell, records) for cell in plan.cells)
     split = cells[0].spec.evaluation.split
     groups = {
-        dataset: _sources(results_root / "data" / dataset / f"{split}_sources.npy")
+        dataset: _sources(f"data/{dataset}/{split}_sources.npy", results_root, elsewhere)
         for dataset in plan.study.datasets
     }
     digests = {r.result["names"]["dataset"]: r.result["data_digest"] for r in records.values()}
@@ -205,9 +208,10 @@ def collect(
     return StudyResults(plan, cells, mixed_code=mixed, groups=groups, prepared=prepared)
 
 
-def _sources(path: Path) -> np.ndarray | None:
+def _sources(name: str, *roots: Path | None) -> np.ndarray | None:
     """Which images stem from one source; None where the prepared data does not say so."""
-    return np.load(path, allow_pickle=False) if path.exists() else None
+    paths = [root / name for root in roots if root is not None and (root / name).exists()]
+    return np.load(paths[0], allow_pickle=False) if paths else None
 
 
 def _prepared(folder: Path, split: str, digest: str | None) -> dict[str, np.ndarray]:
@@ -223,7 +227,7 @@ def _prepared(folder: Path, split: str, digest: str | None) -> dict[str, np.ndar
     }
 
 
-def _read(folder: Path, run: RunSpec, sealed: Collection[str] | None) -> Record:
+def _read(folder: Path, run: RunSpec, sealed: Collection[str] | None = None) -> Record:
     record = read(folder)
     if (record.result["key"], record.result["seed"]) != (run.key, run.seed):
         raise AibError(

@@ -2,15 +2,17 @@
 
 import io
 import json
+import shutil
 import tarfile
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from evaluations import ENTRIES
 from records import quick_plan, write_tree
 
 from aib.errors import AibError
-from aib.evidence import MANIFEST, SEALED, unpack, write
+from aib.evidence import MANIFEST, Packed, unpack, write
 from aib.params import load
 from aib.reporting.collect import collect
 from aib.reporting.page import write_report
@@ -31,14 +33,18 @@ def tree(plan, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def packed(plan, tree, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("evidence") / "runs.tar.xz"
-    assert write(plan, tree, path) == 48
+    assert pack(plan, tree, path) == Packed(here=48, kept=0, stale=0)
     return path
+
+
+def pack(plan, tree: Path, path: Path) -> Packed:
+    return write(plan, ENTRIES, tree, path)
 
 
 def test_a_report_from_evidence_has_the_same_numbers(plan, tree, packed, tmp_path):
     unpack(packed, "quick", tmp_path / "unpacked")
     full = collect(plan, tree)
-    alone = collect(plan, tmp_path / "unpacked", sealed=SEALED)
+    alone = collect(plan, tmp_path / "none", elsewhere=tmp_path / "unpacked")
     assert write_report(full, tmp_path / "full") == write_report(alone, tmp_path / "alone")
     tables = sorted(path.name for path in (tmp_path / "full/tables").iterdir())
     assert "stability.csv" in tables
@@ -48,9 +54,61 @@ def test_a_report_from_evidence_has_the_same_numbers(plan, tree, packed, tmp_pat
 
 
 def test_the_same_runs_give_the_same_bytes(plan, tree, packed, tmp_path):
-    write(plan, tree, tmp_path / "again.tar.xz")
+    pack(plan, tree, tmp_path / "again.tar.xz")
     assert (tmp_path / "again.tar.xz").read_bytes() == packed.read_bytes()
     assert packed.stat().st_size < 1_000_000
+
+
+@pytest.fixture
+def halves(plan, tree, tmp_path) -> tuple[Path, Path]:
+    """The runs of two machines: those of even seeds, and the others."""
+    for part, odd in (("even", 0), ("odd", 1)):
+        shutil.copytree(tree, tmp_path / part)
+        for run in plan.runs:
+            if run.seed % 2 != odd:
+                shutil.rmtree(tmp_path / part / "runs" / run.folder)
+    return tmp_path / "even", tmp_path / "odd"
+
+
+def test_two_machines_fill_one_file(plan, tree, packed, halves, tmp_path):
+    even, odd = halves
+    path = tmp_path / "both.tar.xz"
+    pack(plan, even, path)
+    assert pack(plan, odd, path) == Packed(here=24, kept=24, stale=0)
+    assert path.read_bytes() == packed.read_bytes()
+    unpack(path, "quick", tmp_path / "unpacked")
+    both = collect(plan, odd, elsewhere=tmp_path / "unpacked")
+    whole = write_report(collect(plan, tree), tmp_path / "whole")
+    assert write_report(both, tmp_path / "both") == whole
+    with pytest.raises(AibError, match="24 of the 48 runs of study 'quick' are missing"):
+        collect(plan, odd)
+
+
+def test_a_damaged_file_is_not_filled_up(plan, halves, tmp_path):
+    path = tmp_path / "runs.tar.xz"
+    pack(plan, halves[0], path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(AibError, match="no readable evidence"):
+        pack(plan, halves[1], path)
+
+
+def test_what_was_evaluated_by_other_code_is_left_out(plan, halves, tmp_path):
+    even, odd = halves
+    path = tmp_path / "runs.tar.xz"
+    for root in halves:
+        run = next(root.glob("runs/*/vgg-aib/*/seed-*/evaluation.json"))
+        content = json.loads(run.read_text())
+        content["sanity"]["identity"]["code"] = ["0ther0000000"]
+        run.write_text(json.dumps(content))
+    assert pack(plan, even, path).stale == 1
+    assert pack(plan, odd, path) == Packed(here=24, kept=24, stale=1)  # the first is gone already
+    unpack(path, "quick", tmp_path / "unpacked")
+    folders = [
+        path.parent for path in (tmp_path / "unpacked").glob("runs/*/vgg-aib/*/*/result.json")
+    ]
+    kept = [(f / "evaluation/sanity.npz").exists() for f in folders]
+    assert kept.count(False) == 2
+    assert kept == ["sanity" in json.loads((f / "evaluation.json").read_text()) for f in folders]
 
 
 def test_a_damaged_record_is_not_packed(plan, tree, tmp_path):
@@ -58,13 +116,13 @@ def test_a_damaged_record_is_not_packed(plan, tree, tmp_path):
     before = run.read_text()
     run.write_text(before.replace("1", "2"))
     with pytest.raises(AibError, match="not what training wrote"):
-        write(plan, tree, tmp_path / "runs.tar.xz")
+        pack(plan, tree, tmp_path / "runs.tar.xz")
     run.write_text(before)
 
 
 def test_no_finished_run_is_one_line(plan, tmp_path):
     with pytest.raises(AibError, match="no run of study 'quick' is finished"):
-        write(plan, tmp_path, tmp_path / "runs.tar.xz")
+        pack(plan, tmp_path, tmp_path / "runs.tar.xz")
 
 
 def repacked(packed: Path, path: Path, change) -> Path:
@@ -134,7 +192,7 @@ def test_another_studys_and_a_cut_file_are_refused(packed, tmp_path):
     flipped = bytearray(packed.read_bytes())
     flipped[len(flipped) // 2] ^= 4
     cut.write_bytes(flipped)
-    with pytest.raises(AibError, match="no readable evidence"):
+    with pytest.raises(AibError, match=r"no readable evidence|not what was packed"):
         unpack(cut, "quick", tmp_path / "four")
     with pytest.raises(AibError, match="no readable evidence"):
         unpack(tmp_path / "none.tar.xz", "quick", tmp_path / "three")
