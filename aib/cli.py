@@ -311,18 +311,19 @@ def claims(
     """
     import json
 
-    from aib import claims as ledgers
+    from aib.claims import coverage, ledger
+    from aib.claims.tree import show
     from aib.params import load
     from aib.reporting.index import write_index
 
     parameters = load(Path.cwd())
-    findings = ledgers.ledger(parameters, REPORTS)
+    findings = ledger(parameters, REPORTS)
     path = write_index(parameters, findings, REPORTS)
     if as_json:
         content = {"findings": [each.content() for each in findings]}
-        print(json.dumps(content | {"coverage": ledgers.coverage(findings)}, indent=1))
+        print(json.dumps(content | {"coverage": coverage(findings)}, indent=1))
         return
-    ledgers.show(findings)
+    show(findings)
     print(path)
 
 

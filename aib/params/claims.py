@@ -7,23 +7,36 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from aib.spec.base import Name, Strict
 
 
-class Contrasted(Strict):
-    """A question that a study declares: a contrast of two arms, or a main effect."""
+class OfStudy(Strict):
+    """What every test says that a study can answer."""
 
     study: Name
     dataset: Name
+
+
+class Contrasted(OfStudy):
+    """A question that a study declares: a contrast of two arms, or a main effect."""
+
     treatment: str = Field(description="an arm; attention or bottleneck for a main effect")
     control: str = Field(description="an arm; 'no attention' or 'no bottleneck' for a main effect")
     expects: Literal["better", "worse", "equivalent"] = "better"
 
 
-class Evaluated(Strict):
-    """A figure of an evaluation, in every named arm of a study, that the claim puts on a side."""
+class Measured(OfStudy):
+    """A measure that a study declares: a figure of an evaluation in one arm against another."""
 
-    study: Name
-    dataset: Name
     evaluation: Name
-    figure: str = Field(description="a column of the evaluation's table")
+    figure: str
+    treatment: str
+    control: str
+    expects: Literal["higher", "lower", "equivalent"] = "higher"
+
+
+class Placed(OfStudy):
+    """A figure in every named arm of a study, that the claim puts on a side of a limit."""
+
+    evaluation: Name | None = Field(default=None, description="none: of the table of arms")
+    figure: str = Field(description="a column of that table")
     arms: tuple[str, ...] = Field(min_length=1)
     above: float | None = None
     below: float | None = None
@@ -35,6 +48,15 @@ class Evaluated(Strict):
         return self
 
 
+class Costed(OfStudy):
+    """What an arm costs, as a ratio to another that the claim puts below a limit."""
+
+    cost: Literal["parameters", "step_seconds"]
+    treatment: str
+    control: str
+    below: float = Field(gt=0, description="ratio, treatment to control")
+
+
 class Missing(Strict):
     """What nothing here tests yet, and why."""
 
@@ -42,14 +64,22 @@ class Missing(Strict):
 
 
 def kind(entry: object) -> str:
-    """Which of the three an entry, parsed or not, is."""
+    """Which kind of test an entry, parsed or not, is."""
     has = entry.__contains__ if isinstance(entry, dict) else lambda key: hasattr(entry, key)
-    return "missing" if has("missing") else "evaluated" if has("evaluation") else "contrasted"
+    if has("missing"):
+        return "missing"
+    if has("cost"):
+        return "costed"
+    if has("arms") or has("above") or has("below"):
+        return "placed"
+    return "measured" if has("evaluation") or has("figure") else "contrasted"
 
 
 AnyTest = Annotated[
     Annotated[Contrasted, Tag("contrasted")]
-    | Annotated[Evaluated, Tag("evaluated")]
+    | Annotated[Measured, Tag("measured")]
+    | Annotated[Placed, Tag("placed")]
+    | Annotated[Costed, Tag("costed")]
     | Annotated[Missing, Tag("missing")],
     Discriminator(kind),
 ]

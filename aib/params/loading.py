@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from aib.evaluation.parts import AnyEvaluation
 from aib.files import read_json
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
-from aib.params.claims import ClaimGroup, Contrasted, Evaluated
+from aib.params.claims import ClaimGroup, Contrasted, Missing, Placed
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
 from aib.params.label_maps import LabelMap
 from aib.params.protocols import Protocol, Scale
@@ -163,6 +163,11 @@ def _cross_check(parameters: Parameters) -> None:
                 raise ParameterError(
                     f"{where}: contrasts.{index}: '{contrast.control}' against itself"
                 )
+        for index, measure in enumerate(study.measures):
+            key = f"{where}: measures.{index}"
+            known(f"{key}.evaluation", measure.evaluation, parameters.evaluations, "evaluation")
+            for side in ("treatment", "control"):
+                known(f"{key}.{side}", getattr(measure, side), study.arms, "arm")
         if study.factorial:
             for part in study.factorial.arms:
                 known(f"{where}: factorial", part, study.arms, "arm")
@@ -176,16 +181,18 @@ def _cross_check(parameters: Parameters) -> None:
         for name, claim in group.claims.items():
             for index, test in enumerate(claim.tests):
                 where = f"params/claims.yaml: {group_name}.claims.{name}.tests.{index}"
-                if not isinstance(test, Contrasted | Evaluated):
+                if isinstance(test, Missing):
                     continue
                 known(f"{where}.study", test.study, parameters.studies, "study")
                 study = parameters.studies[test.study]
                 known(f"{where}.dataset", test.dataset, study.datasets, "dataset of the study")
-                if isinstance(test, Evaluated):
-                    table = parameters.evaluations
-                    known(f"{where}.evaluation", test.evaluation, table, "evaluation")
-                    for arm in test.arms:
-                        known(f"{where}.arms", arm, study.arms, "arm")
+                if evaluation := getattr(test, "evaluation", None):
+                    known(f"{where}.evaluation", evaluation, parameters.evaluations, "evaluation")
+                if isinstance(test, Contrasted):
+                    continue  # whether the study asks it, the ledger checks
+                arms = test.arms if isinstance(test, Placed) else (test.treatment, test.control)
+                for arm in arms:
+                    known(f"{where}.arms", arm, study.arms, "arm")
 
 
 def _has(node: Any, keys: list[str]) -> bool:

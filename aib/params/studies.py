@@ -26,6 +26,17 @@ class Contrast(Strict):
     family: Literal["main", "ablation"] = "main"
 
 
+class Measure(Strict):
+    """A question about a figure of an evaluation: is it higher in `treatment` than in `control`?"""
+
+    evaluation: Name
+    figure: str = Field(description="a column of the evaluation's table")
+    control_figure: str | None = Field(default=None, description="of the control, if another one")
+    treatment: str
+    control: str
+    margin: float = Field(gt=0, description="the difference that matters, in the figure's unit")
+
+
 class Factorial(Strict):
     """Four arms that differ in two parts, each there or not: the 2x2 of attention and bottleneck.
 
@@ -117,6 +128,9 @@ class Study(Strict):
     factorial: Factorial | None = None
     contrasts: tuple[Contrast, ...] = ()
     ablations: dict[Name, Ablation] = {}
+    measures: tuple[Measure, ...] = Field(
+        default=(), description="questions on evaluations: a family of their own, corrected by Holm"
+    )
     pilot: Pilot | None = None
     tuning: Tuning | None = None
     tuned_in: str | None = Field(
@@ -140,7 +154,8 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _tuning_decides_nothing(self) -> Self:
-        if self.tuning and (self.contrasts or self.ablations or self.factorial or self.tuned_in):
+        asks = self.contrasts or self.ablations or self.factorial or self.measures
+        if self.tuning and (asks or self.tuned_in):
             raise ValueError("a tuning study has arms and a grid, and no question")
         return self
 

@@ -23,7 +23,8 @@ from aib.reporting.figures.differences import reach
 from aib.reporting.summary import MAIN_EFFECTS, interaction_words, seeds_words, summarise
 from aib.reporting.words import listed, number
 
-SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
+SYMBOLS = {"better": "▲", "worse": "▼", "higher": "▲", "lower": "▼", "equivalent": "="}
+SYMBOLS |= {"undecided": "?"}
 SWITCHES = (
     *("model", "objective", "optimiser", "schedule", "training", "augmentation"),
     *("normalisation", "initialisation", "evaluation", "network"),

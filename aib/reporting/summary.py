@@ -14,6 +14,7 @@ from aib.numbers import plain
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.evaluations import tell
+from aib.reporting.measures import measure_rows
 from aib.reporting.words import number
 from aib.statistics import (
     Comparison,
@@ -59,6 +60,7 @@ def summarise(results: StudyResults) -> dict[str, Any]:
             "checkpoint": study.checkpoint,
             "verdicts": verdict_rows(results),
             "interactions": interaction_rows(results),
+            "measures": measure_rows(results),
             "power": power(results),
             "cells": cells,
             "evaluations": evaluation_summary(results),
@@ -371,11 +373,17 @@ def cell_summary(results: StudyResults, cell: CellResults) -> dict[str, Any]:
         "rate": cell.values("rate").mean(),
         "rate_std": cell.values("rate").std(ddof=1) if several else None,
         "relevance": cell.values("relevance").mean(),  # of the kept weights, a bound
-        "optimism": np.mean([optimism(record) for record in cell.counted]),
+        **spread("optimism", _optimism(cell, results.confidence)),
         "parameters": cell.counted[0].result["parameters"],
         "selected": cell.counted[0].result["selected"],
         "headline": cell.counted[0].result["headline"],
     }
+
+
+def _optimism(cell: CellResults, confidence: float) -> Interval | None:
+    """What choosing the epoch on test would add, in points; None where nothing looked at test."""
+    values = [optimism(record) for record in cell.counted]
+    return mean_interval(values, confidence) if np.isfinite(values).all() else None
 
 
 def _limits(name: str, interval: Interval) -> dict[str, float]:
@@ -396,6 +404,8 @@ def _run_summary(record: Record, cells: list[CellResults]) -> dict[str, Any]:
     return row | {
         "test_accuracy": cells[0].headline(record, "accuracy"),
         "rate": cells[0].headline(record, "rate"),
+        "step_seconds": result["cost"]["step_seconds"],
+        "device": result["cost"]["device"],
         "weights_sha256": result["weights_sha256"],
     }
 

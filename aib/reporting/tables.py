@@ -13,6 +13,7 @@ from aib.record import Record
 from aib.reporting.agreement import agreement
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.evaluations import tell
+from aib.reporting.measures import measure_rows
 from aib.reporting.summary import (
     MAIN_EFFECTS,
     cell_summary,
@@ -49,6 +50,7 @@ def make_tables(
         "main_effects": [row for row in verdict_rows(results) if row["family"] == MAIN_EFFECTS],
         "interactions": interaction_rows(results),
         "contrasts": [row for row in verdict_rows(results) if row["family"] != MAIN_EFFECTS],
+        "measures": measure_rows(results),
         "ablations": list(_ablation_rows(results)),
         "optimism": list(_optimism_rows(results)),
         "per_class": list(_class_rows(results)),

@@ -163,7 +163,7 @@ def tost(treatment: ArrayLike, control: ArrayLike, margin: float) -> float:
 
 def judge_family(
     comparisons: Sequence[tuple[ArrayLike, ArrayLike]],
-    margin: float,
+    margin: float | Sequence[float],
     alpha: float = 0.05,
     correction: Correction = "holm",
     resolutions: Sequence[float] | None = None,
@@ -173,7 +173,7 @@ def judge_family(
 
     *equivalent* if the adjusted equivalence p is below alpha, even where the difference can be told
     from 0: it is smaller than what matters. Else *better* or *worse* if the adjusted superiority p
-    is. Else *undecided*.
+    is. Else *undecided*. The margin is that of every comparison, or one for each, in its unit.
 
     Always *undecided*: where an arm has fewer than two runs; where neither arm has a spread; where
     one test example is worth more than the margin. `resolutions` is that worth, one a comparison,
@@ -183,11 +183,12 @@ def judge_family(
     margin there. ValueError as in `tost` and `as_values`.
     """
     resolutions = resolutions if resolutions is not None else [0.0] * len(comparisons)
+    margins = np.broadcast_to(margin, len(comparisons)).tolist()
     evidence = [
-        _of_pair(treatment, control, margin, alpha, resolution, ceiling)
-        for (treatment, control), resolution in zip(comparisons, resolutions, strict=True)
+        _of_pair(*pair, own, alpha, resolution, ceiling)
+        for pair, own, resolution in zip(comparisons, margins, resolutions, strict=True)
     ]
-    return _judge(evidence, margin, alpha, correction)
+    return _judge(evidence, margins, alpha, correction)
 
 
 def judge_main_effects(
@@ -208,7 +209,7 @@ def judge_main_effects(
         for arms, resolution in zip(factorials, resolutions, strict=True)
         for effect in _of_factorial(arms, margin, alpha, resolution, ceiling)
     ]
-    return _judge(evidence, margin, alpha, "holm")
+    return _judge(evidence, [margin] * len(evidence), alpha, "holm")
 
 
 # ---------------------------------------------------------------- what the runs say
@@ -276,7 +277,7 @@ def _at_ceiling(
 
 
 def _judge(
-    evidence: list[_Evidence], margin: float, alpha: float, correction: Correction
+    evidence: list[_Evidence], margins: list[float], alpha: float, correction: Correction
 ) -> list[Judgement]:
     adjust = CORRECTIONS[correction]
     superiority = adjust([math.nan if e.objection else e.superiority_p for e in evidence])
@@ -284,7 +285,8 @@ def _judge(
         [math.nan if e.objection or e.at_ceiling else e.equivalence_p for e in evidence]
     )
     judgements: list[Judgement] = []
-    for each, p, q in zip(evidence, superiority.tolist(), equivalence.tolist(), strict=True):
+    found = zip(evidence, margins, superiority.tolist(), equivalence.tolist(), strict=True)
+    for each, margin, p, q in found:
         # At the ceiling a difference that is surely small is not reported as one that matters.
         trivial = each.at_ceiling and each.equivalence_p < alpha
         verdict = Verdict.UNDECIDED

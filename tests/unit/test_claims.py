@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from markupsafe import escape
 
 from aib.claims import CONTRADICTED, NOT_TESTED, SMALL, SUPPORTED, UNDECIDED, coverage, ledger
+from aib.claims.tree import show
 from aib.errors import AibError
 from aib.params import check, load
 from aib.params.checking import ParameterError
@@ -26,8 +28,9 @@ def judged(tmp_path: Path, test: dict, summary: dict | None) -> list:
     group = {"works": {"title": "Works", "claims": {"it": claim}}}
     claims = check(dict[str, ClaimGroup], group, "params/claims.yaml")
     if summary is not None:
-        (tmp_path / "quick").mkdir()
-        (tmp_path / "quick/summary.json").write_text(json.dumps(summary))
+        folder = tmp_path / test["study"]
+        folder.mkdir()
+        (folder / "summary.json").write_text(json.dumps(summary))
     return ledger(PARAMETERS.model_copy(update={"claims": claims}), tmp_path)
 
 
@@ -97,6 +100,100 @@ def test_a_figure_needs_every_arm_on_its_side(tmp_path, first, second, word):
     assert finding.word == word
 
 
+MEASURE = {"study": "cifar10-compact", "dataset": "cifar10-jpeg", "evaluation": "interpretability"}
+MEASURE |= {"figure": "spatial", "treatment": "vgg-aib", "control": "vgg-att3"}
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        ("higher", SUPPORTED),
+        ("lower", CONTRADICTED),
+        ("equivalent", SMALL),
+        ("undecided", UNDECIDED),
+    ],
+)
+def test_a_measure_bears_on_what_the_claim_expects(tmp_path, found, word):
+    asked = {k: v for k, v in MEASURE.items() if k != "study"}
+    row = verdict(found)["verdicts"][0] | asked
+    (finding,) = judged(tmp_path, MEASURE, {"measures": [row]})
+    assert (finding.word, finding.found) == (
+        word,
+        f"+1.20 [+0.70, +1.70] {found}, n = 4 and 4",
+    )
+    with pytest.raises(AibError, match="does not ask 'interpretability, energy of"):
+        judged(tmp_path, MEASURE | {"figure": "energy"}, None)
+
+
+def cost_summary(*seconds: tuple[str, float], devices: tuple[str, ...] = ("cpu",)) -> dict:
+    arms = {"vgg": {"n": 3, "parameters": 1000}, "vgg-att": {"n": 3, "parameters": 1030}}
+    runs = [
+        {"dataset": DIGITS, "arms": [arm], "status": "completed", "step_seconds": value}
+        | {"device": devices[i % len(devices)]}
+        for i, (arm, value) in enumerate(seconds)
+    ]
+    return {"alpha": 0.05, "cells": {DIGITS: arms}, "runs": runs}
+
+
+BASELINE = (("vgg", 10.0), ("vgg", 10.1), ("vgg", 9.9))
+COST = {"study": "quick", "dataset": DIGITS, "treatment": "vgg-att", "control": "vgg"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "word"),
+    [
+        ((10.2, 10.3, 10.1), SUPPORTED),
+        ((12.0, 12.1, 12.2), CONTRADICTED),
+        ((10.0, 11.0, 9.5), UNDECIDED),
+    ],
+)
+def test_seconds_are_a_ratio_with_an_interval(tmp_path, seconds, word):
+    summary = cost_summary(*BASELINE, *(("vgg-att", value) for value in seconds))
+    (finding,) = judged(tmp_path, COST | {"cost": "step_seconds", "below": 1.05}, summary)
+    assert finding.word == word
+    assert f"{np.exp(np.mean(np.log(seconds)) - np.log([10, 10.1, 9.9]).mean()):.3f} [" in (
+        finding.found
+    )
+
+
+def test_seconds_of_several_devices_are_not_compared(tmp_path):
+    runs = (*BASELINE, ("vgg-att", 5.0), ("vgg-att", 5.1), ("vgg-att", 5.2))
+    summary = cost_summary(*runs, devices=("cpu", "gpu"))
+    (finding,) = judged(tmp_path, COST | {"cost": "step_seconds", "below": 1.05}, summary)
+    assert (finding.word, finding.wanted) == (UNDECIDED, "all runs on one device")
+
+
+@pytest.mark.parametrize(("below", "word"), [(1.05, SUPPORTED), (1.01, CONTRADICTED)])
+def test_parameters_are_a_ratio_without_one(tmp_path, below, word):
+    test = COST | {"cost": "parameters", "below": below}
+    (finding,) = judged(tmp_path, test, cost_summary())
+    assert (finding.word, finding.found) == (word, "1.030 times the parameters")
+
+
+def test_a_figure_of_the_arms_table(tmp_path):
+    cells = {
+        arm: {"optimism": 0.3, "optimism_low": low, "optimism_high": 0.4}
+        for arm, low in (("vgg", 0.2), ("vgg-aib", 0.15))
+    }
+    test = {"study": "quick", "dataset": DIGITS, "figure": "optimism", "arms": ["vgg", "vgg-aib"]}
+    summary = {"alpha": 0.05, "cells": {DIGITS: cells}}
+    (finding,) = judged(tmp_path, test | {"above": 0.1}, summary)
+    assert finding.word == SUPPORTED
+    del cells["vgg"]["optimism_low"]
+    (tmp_path / "quick/summary.json").write_text(json.dumps(summary))
+    (finding,) = judged(tmp_path, test | {"above": 0.1}, None)
+    assert finding.word == NOT_TESTED  # of an older report
+
+
+def test_the_tree_has_every_test_with_its_leaves(tmp_path, capsys):
+    findings = ledger(PARAMETERS, tmp_path)
+    show(findings)
+    printed = capsys.readouterr().out
+    assert printed.count("✓––") + printed.count("––– ") == len(findings)
+    counts = coverage(findings)
+    assert f"{counts['implemented']} ({counts['implemented'] / counts['tests']:.0%})" in printed
+
+
 def test_a_question_that_no_study_asks_is_refused(tmp_path):
     with pytest.raises(AibError, match=r"does not ask 'vgg against vgg-aib'; nearest: 'vgg-aib"):
         judged(tmp_path, CONTRAST | {"treatment": "vgg", "control": "vgg-aib"}, None)
@@ -110,7 +207,7 @@ def test_the_ledger_of_the_paper_can_be_asked(tmp_path):
     findings = ledger(PARAMETERS, tmp_path)
     counts = coverage(findings)
     asked = [finding for finding in findings if not finding.ours]
-    assert len(findings) > counts["tests"] == len(asked) > counts["implemented"] > 0
+    assert len(findings) > counts["tests"] == len(asked) >= counts["implemented"] > 0
     assert (counts["executed"], counts["matches"]) == (0, 0)
     text = write_index(PARAMETERS, findings, tmp_path).read_text()
     assert all(str(escape(finding.claim)) in text for finding in findings)

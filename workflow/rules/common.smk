@@ -21,6 +21,10 @@ try:
     PARAMETERS = load(Path.cwd())
     PLANS = plan_all(PARAMETERS)
     declared(PARAMETERS, CONFIG.study)
+    if PLANS[CONFIG.study].study.measures:
+        from aib.reporting.measures import check_measures
+
+        check_measures(PLANS[CONFIG.study], PARAMETERS.evaluations)
 except AibError as error:
     sys.exit(f"error: {error}")
 

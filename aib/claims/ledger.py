@@ -1,0 +1,177 @@
+"""Every test of every claim with what came of it, and how much of the whole that is.
+
+The form is that of a rubric as in PaperBench (Starace et al. 2025): a tree whose leaves are
+*implemented*, *executed* and *result matches*, one of each for every test of a claim.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from aib.claims.judging import JUDGES
+from aib.claims.words import NOT_TESTED, SUPPORTED, Judged
+from aib.errors import AibError
+from aib.files import read_json
+from aib.params import Parameters, nearest
+from aib.params.claims import (
+    AnyTest,
+    Claim,
+    ClaimGroup,
+    Contrasted,
+    Measured,
+    Missing,
+    Placed,
+    kind,
+)
+from aib.reporting.evaluations import teller
+from aib.reporting.words import listed
+from aib.studies.plan import plan
+
+LEAVES = ("implemented", "executed", "matches")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test of a claim: a word, the numbers it rests on, and what it would take to decide it."""
+
+    group: str
+    claim: str
+    source: str
+    ours: bool  # asked here, and not claimed by the paper
+    study: str  # empty where none asks
+    where: str  # dataset, scale and study
+    asked: str
+    word: str
+    found: str
+    wanted: str
+
+    @property
+    def implemented(self) -> bool:
+        """Is there a study that asks it?"""
+        return bool(self.study)
+
+    @property
+    def executed(self) -> bool:
+        """Has that study been run and reported?"""
+        return self.word != NOT_TESTED
+
+    @property
+    def matches(self) -> bool:
+        """Did it come out as the paper says?"""
+        return self.word == SUPPORTED
+
+    def content(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return asdict(self) | {name: getattr(self, name) for name in LEAVES}
+
+
+def ledger(parameters: Parameters, reports: Path) -> list[Finding]:
+    """Every test of every claim, in the order of params/claims.yaml.
+
+    `AibError` names a test whose question its study does not declare.
+    """
+    return [
+        _finding(parameters, reports, group, claim, test, f"{group_name}.claims.{name}")
+        for group_name, group in parameters.claims.items()
+        for name, claim in group.claims.items()
+        for test in claim.tests
+    ]
+
+
+def coverage(findings: Sequence[Finding]) -> dict[str, int]:
+    """Of the tests of the paper's own claims: how many are implemented, executed, as it says."""
+    asked = [each for each in findings if not each.ours]
+    counts = {name: sum(getattr(each, name) for each in asked) for name in LEAVES}
+    return {"tests": len(asked)} | counts
+
+
+def _finding(
+    parameters: Parameters,
+    reports: Path,
+    group: ClaimGroup,
+    claim: Claim,
+    test: AnyTest,
+    place: str,
+) -> Finding:
+    where, study = "", ""
+    if isinstance(test, Missing):
+        judged = Judged(NOT_TESTED, wanted=test.missing)
+    else:
+        study = test.study
+        where = f"{test.dataset}, scale {parameters.studies[study].scale}, study {study}"
+        _check_asked(parameters, test, place)
+        judged = _judged(parameters, test, reports)
+    return Finding(
+        group=group.title,
+        claim=claim.claim,
+        source=claim.source,
+        ours=claim.ours,
+        study=study,
+        where=where,
+        asked=_asked(test),
+        word=judged.word,
+        found=judged.found,
+        wanted=judged.wanted,
+    )
+
+
+def _judged(parameters: Parameters, test: AnyTest, reports: Path) -> Judged:
+    path = reports / test.study / "summary.json"
+    if not path.exists():
+        runs = len(plan(parameters, test.study).runs)
+        return Judged(NOT_TESTED, wanted=f"{runs} runs: snakemake --config study={test.study}")
+    found = JUDGES[kind(test)](read_json(path), test)
+    return found or Judged(NOT_TESTED, wanted="the study was reported without it; report it again")
+
+
+def _asked(test: AnyTest) -> str:
+    """The test in words."""
+    if isinstance(test, Missing):
+        return ""
+    if isinstance(test, Placed):
+        side, limit = ("above", test.above) if test.below is None else ("below", test.below)
+        of = f"{test.evaluation}, " if test.evaluation else ""
+        return f"{of}{test.figure} of {listed(test.arms)}: {side} {limit:g}?"
+    pair = f"{test.treatment} against {test.control}"
+    if isinstance(test, Contrasted):
+        return f"{pair}: {test.expects}?"
+    if isinstance(test, Measured):
+        return f"{test.evaluation}, {test.figure} of {pair}: {test.expects}?"
+    return f"{test.cost.replace('_', ' ')} of {pair}: below {test.below:g} times?"
+
+
+# ---------------------------------------------------------------- is it asked at all?
+
+
+def _check_asked(parameters: Parameters, test: AnyTest, place: str) -> None:
+    """A question must stand in its study, and a figure in its evaluation, or none can answer."""
+    study = parameters.studies[test.study]
+    if isinstance(test, Contrasted):
+        questions = [(q.treatment, q.control) for q in plan(parameters, test.study).questions]
+        if study.factorial:
+            questions += [(part, f"no {part}") for part in ("attention", "bottleneck")]
+        declared = {f"{treatment} against {control}" for treatment, control in questions}
+        _refuse_unknown(place, test, f"{test.treatment} against {test.control}", declared)
+    elif isinstance(test, Measured):
+        declared = {
+            f"{m.evaluation}, {m.figure} of {m.treatment} against {m.control}"
+            for m in study.measures
+        }
+        asked = f"{test.evaluation}, {test.figure} of {test.treatment} against {test.control}"
+        _refuse_unknown(place, test, asked, declared)
+    elif isinstance(test, Placed) and test.evaluation is not None:
+        columns = teller(parameters.evaluations[test.evaluation].kind).COLUMNS
+        if test.figure not in columns:
+            raise AibError(
+                f"params/claims.yaml: {place}: '{test.evaluation}' has no figure '{test.figure}'; "
+                + nearest(test.figure, set(columns))
+            )
+
+
+def _refuse_unknown(place: str, test: AnyTest, asked: str, declared: set[str]) -> None:
+    if asked not in declared:
+        raise AibError(
+            f"params/claims.yaml: {place}: study '{test.study}' does not ask '{asked}'; "
+            + nearest(asked, declared or {"nothing of this kind"})
+        )
