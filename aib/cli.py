@@ -304,6 +304,7 @@ def evaluate(
 @app.command()
 def claims(
     as_json: Annotated[bool, typer.Option("--json", help="all of it, for programs")] = False,
+    readme: Annotated[bool, typer.Option("--readme", help="write its table in README.md")] = False,
 ) -> None:
     """Print the ledger: every claim of the paper, what tests it, and what came of that.
 
@@ -312,6 +313,7 @@ def claims(
     import json
 
     from aib.claims import coverage, ledger
+    from aib.claims.readme import write_readme
     from aib.claims.tree import show
     from aib.params import load
     from aib.reporting.index import write_index
@@ -319,6 +321,8 @@ def claims(
     parameters = load(Path.cwd())
     findings = ledger(parameters, REPORTS)
     path = write_index(parameters, findings, REPORTS)
+    if readme:
+        write_readme(Path("README.md"), findings)
     if as_json:
         content = {"findings": [each.content() for each in findings]}
         print(json.dumps(content | {"coverage": coverage(findings)}, indent=1))

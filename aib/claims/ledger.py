@@ -4,13 +4,14 @@ The form is that of a rubric as in PaperBench (Starace et al. 2025): a tree whos
 *implemented*, *executed* and *result matches*, one of each for every test of a claim.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from aib.claims.judging import JUDGES
-from aib.claims.words import NOT_TESTED, SUPPORTED, Judged
+from aib.claims.words import DECIDED, NOT_TESTED, SUPPORTED, Judged
 from aib.errors import AibError
 from aib.files import read_json
 from aib.params import Parameters, nearest
@@ -79,11 +80,15 @@ def ledger(parameters: Parameters, reports: Path) -> list[Finding]:
     ]
 
 
-def coverage(findings: Sequence[Finding]) -> dict[str, int]:
-    """Of the tests of the paper's own claims: how many are implemented, executed, as it says."""
+def coverage(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Of the tests of the paper's own claims: how many are implemented, executed, as it says.
+
+    And how many of those that were executed came to each word.
+    """
     asked = [each for each in findings if not each.ours]
     counts = {name: sum(getattr(each, name) for each in asked) for name in LEAVES}
-    return {"tests": len(asked)} | counts
+    words = Counter(each.word for each in asked if each.executed)
+    return {"tests": len(asked), **counts, "words": {w: words[w] for w in DECIDED if words[w]}}
 
 
 def _finding(
@@ -120,7 +125,8 @@ def _judged(parameters: Parameters, test: AnyTest, reports: Path) -> Judged:
     path = reports / test.study / "summary.json"
     if not path.exists():
         runs = len(plan(parameters, test.study).runs)
-        return Judged(NOT_TESTED, wanted=f"{runs} runs: snakemake --config study={test.study}")
+        command = f"snakemake --cores all --config study={test.study}"
+        return Judged(NOT_TESTED, wanted=f"its {runs} runs are not made: {command}")
     found = JUDGES[kind(test)](read_json(path), test)
     return found or Judged(NOT_TESTED, wanted="the study was reported without it; report it again")
 

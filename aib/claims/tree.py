@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from aib.claims.ledger import LEAVES, Finding, coverage
 from aib.claims.words import CONTRADICTED, NOT_TESTED, SMALL, SUPPORTED, UNDECIDED
+from aib.reporting.words import listed
 
 STYLES = {
     SUPPORTED: "green",
@@ -36,10 +37,11 @@ def show(findings: Sequence[Finding]) -> None:
     console.print(tree)
     counts = coverage(findings)
     share = {name: f"{counts[name]} ({counts[name] / counts['tests']:.0%})" for name in LEAVES}
+    words = listed([f"{count} {word}" for word, count in counts["words"].items()]) or "none"
     console.print(
         f"\nOf {counts['tests']} tests of the paper's own claims {share['implemented']} are "
         f"implemented, {share['executed']} executed, and {share['matches']} came out as the paper "
-        "says. Marks: implemented, executed, result matches."
+        f"says. Of those executed: {words}. Marks: implemented, executed, result matches."
     )
 
 

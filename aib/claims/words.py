@@ -6,6 +6,7 @@ SUPPORTED, CONTRADICTED = "supported", "contradicted"
 UNDECIDED, NOT_TESTED = "undecided", "not tested here"
 # An effect may be there; it is too small to matter.
 SMALL = "within the margin"
+DECIDED = (SUPPORTED, SMALL, CONTRADICTED, UNDECIDED)  # what a study that was run can say
 
 
 class Judged(NamedTuple):

@@ -8,6 +8,7 @@ import pytest
 from markupsafe import escape
 
 from aib.claims import CONTRADICTED, NOT_TESTED, SMALL, SUPPORTED, UNDECIDED, coverage, ledger
+from aib.claims.readme import BEGIN, END, write_readme
 from aib.claims.tree import show
 from aib.errors import AibError
 from aib.params import check, load
@@ -64,7 +65,8 @@ def test_a_verdict_bears_on_what_the_claim_expects(tmp_path, expects, found, wor
 def test_what_was_not_reported_is_not_tested(tmp_path):
     (absent,) = judged(tmp_path, CONTRAST, None)
     assert (absent.word, absent.implemented, absent.executed) == (NOT_TESTED, True, False)
-    assert absent.wanted == "20 runs: snakemake --config study=quick"
+    command = "snakemake --cores all --config study=quick"
+    assert absent.wanted == f"its 20 runs are not made: {command}"
     (other,) = judged(tmp_path, CONTRAST, verdict("better", treatment="vgg-att"))
     assert other.word == NOT_TESTED
     (missing,) = judged(tmp_path, {"missing": "no data"}, None)
@@ -194,6 +196,27 @@ def test_the_tree_has_every_test_with_its_leaves(tmp_path, capsys):
     assert f"{counts['implemented']} ({counts['implemented'] / counts['tests']:.0%})" in printed
 
 
+def test_the_table_of_the_readme_has_every_claim(tmp_path):
+    findings = ledger(PARAMETERS, ROOT / "reports")
+    (tmp_path / "README.md").write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    write_readme(tmp_path / "README.md", findings)
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    rows = [row.split(" | ") for row in text.splitlines() if row.startswith("| ")][1:]
+    tested = {each.claim for each in findings if each.executed}
+    untested = {each.claim for each in findings} - tested
+    assert len(rows) == sum(each.executed for each in findings) + len(untested)
+    committed = (ROOT / "README.md").read_text()
+    for each in findings:
+        assert each.claim in text
+        assert each.claim in committed  # else: aib claims --readme
+    (tmp_path / "README.md").write_text("no marks")
+    with pytest.raises(AibError, match="for the ledger to stand between"):
+        write_readme(tmp_path / "README.md", findings)
+
+
 def test_a_question_that_no_study_asks_is_refused(tmp_path):
     with pytest.raises(AibError, match=r"does not ask 'vgg against vgg-aib'; nearest: 'vgg-aib"):
         judged(tmp_path, CONTRAST | {"treatment": "vgg", "control": "vgg-aib"}, None)
@@ -208,7 +231,7 @@ def test_the_ledger_of_the_paper_can_be_asked(tmp_path):
     counts = coverage(findings)
     asked = [finding for finding in findings if not finding.ours]
     assert len(findings) > counts["tests"] == len(asked) >= counts["implemented"] > 0
-    assert (counts["executed"], counts["matches"]) == (0, 0)
+    assert (counts["executed"], counts["matches"], counts["words"]) == (0, 0, {})
     text = write_index(PARAMETERS, findings, tmp_path).read_text()
     assert all(str(escape(finding.claim)) in text for finding in findings)
     assert text.count("not run here") == len(PARAMETERS.studies)
