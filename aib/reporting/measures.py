@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from aib.errors import AibError
+from aib.evaluation.identity import applicable
 from aib.evaluation.parts import Common
 from aib.params import nearest
 from aib.params.studies import Measure
@@ -20,12 +21,21 @@ NO_RUNS = np.zeros(1)
 
 
 def check_measures(plan: Plan, evaluations: dict[str, Common]) -> None:
-    """Refuse a figure that its evaluation does not tell, before anything is trained.
+    """Refuse what no evaluation will tell, before anything is trained.
 
-    `AibError` with the nearest figure.
+    `AibError` for an evaluation that is not made on the study's datasets, and for a figure that it
+    does not have, with the nearest one.
     """
     for index, measure in enumerate(plan.study.measures):
-        columns = teller(evaluations[measure.evaluation].kind).COLUMNS
+        entry = evaluations[measure.evaluation]
+        for dataset in plan.study.datasets:
+            if measure.evaluation not in applicable(evaluations, dataset):
+                raise AibError(
+                    f"params/studies/{plan.name}.yaml: measures.{index}.evaluation: "
+                    f"'{measure.evaluation}' is not made on '{dataset}', but on "
+                    f"{', '.join(entry.datasets or ())} (params/evaluations.yaml)"
+                )
+        columns = teller(entry.kind).COLUMNS
         for key in ("figure", "control_figure"):
             figure = getattr(measure, key)
             if figure is not None and figure not in columns:

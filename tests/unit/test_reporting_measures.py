@@ -16,6 +16,7 @@ from aib.reporting.evaluations import tell
 from aib.reporting.measures import check_measures, measure_rows
 from aib.reporting.page import write_report
 from aib.studies.plan import Plan
+from aib.studies.plan import plan as make_plan
 
 ROOT = Path(__file__).parents[2]
 SPATIAL = Measure(
@@ -88,3 +89,17 @@ def test_a_figure_that_no_evaluation_tells_is_refused_before_training(plan):
     wrong = SPATIAL.model_copy(update={"figure": "spatiall"})
     with pytest.raises(AibError, match=r"measures\.1\.figure: .* no figure 'spatiall'.*'spatial'"):
         check_measures(asking(plan, BITS, wrong), ENTRIES)
+
+
+def test_an_evaluation_that_is_not_made_on_the_dataset_is_refused(plan):
+    limited = ENTRIES["interpretability"].model_copy(update={"datasets": ("cifar10",)})
+    with pytest.raises(AibError, match="not made on 'cluttered-digits', but on cifar10"):
+        check_measures(plan, ENTRIES | {"interpretability": limited})
+
+
+def test_the_declared_measures_can_be_told():
+    parameters = load(ROOT)
+    studies = [name for name, study in parameters.studies.items() if study.measures]
+    assert studies
+    for name in studies:
+        check_measures(make_plan(parameters, name), parameters.evaluations)
