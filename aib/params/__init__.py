@@ -18,4 +18,5 @@ from aib.params.downloads import Download
 from aib.params.label_maps import LabelMap
 from aib.params.loading import Parameters, load, write_schemas
 from aib.params.protocols import Protocol, Scale
-from aib.params.studies import PublishedValue, Study, WorkflowConfig
+from aib.params.published import Published
+from aib.params.studies import Study, WorkflowConfig

@@ -15,7 +15,8 @@ from aib.params.claims import ClaimGroup, Contrasted, Evaluated
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
 from aib.params.label_maps import LabelMap
 from aib.params.protocols import Protocol, Scale
-from aib.params.studies import PublishedValue, Study
+from aib.params.published import Published
+from aib.params.studies import Study
 from aib.spec.base import Name, Strict
 from aib.spec.models import FAMILIES, AnyModel
 from aib.spec.parts import Normalisation
@@ -33,7 +34,7 @@ class Parameters(Strict):
     evaluations: dict[Name, AnyEvaluation]
     studies: dict[Name, Study]
     claims: dict[Name, ClaimGroup]
-    published: tuple[PublishedValue, ...]
+    published: Published
     winners: dict[Name, dict[str, Any]]  # of tuning studies that were reported: dataset, arm
 
 
@@ -46,7 +47,7 @@ FILES: dict[str, Any] = {
     "scales": dict[Name, Scale],
     "evaluations": dict[Name, AnyEvaluation],
     "claims": dict[Name, ClaimGroup],
-    "published": tuple[PublishedValue, ...],
+    "published": Published,
     "study": Study,
 }
 
@@ -144,6 +145,14 @@ def _cross_check(parameters: Parameters) -> None:
             known(where, dataset, parameters.datasets, "dataset")
         if entry.label_map is not None:
             known(f"{where}.label_map", entry.label_map, parameters.label_maps, "label map")
+    for index, table in enumerate(parameters.published.tables):
+        for place, entry in enumerate(table.values):
+            where = f"params/published.yaml: tables.{index}.values.{place}"
+            known(f"{where}.dataset", entry.dataset, parameters.datasets, "dataset")
+            known(f"{where}.model", entry.model, parameters.models, "model")
+            if entry.baseline is not None:
+                others = table.models(entry.dataset).keys() - {entry.model}
+                known(f"{where}.baseline", entry.baseline, others, "other value")
     for name, study in parameters.studies.items():
         where = f"params/studies/{name}.yaml"
         for dataset in study.datasets:

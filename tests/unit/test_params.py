@@ -179,6 +179,11 @@ MISTAKES = [
     ("evaluations.yaml", "target: stl10-32", "target: stl10-3", ["nearest: 'stl10-32'"]),
     ("evaluations.yaml", "partners: cifar10-to", "partners: cifar-to", ["no label map"]),
     ("scales.yaml", "attention_after: 2", "attention_after: 9", ["there are 3 blocks"]),
+    ("published.yaml", "model: vgg-gap", "model: vgg-gp", ["values.1.model", "'vgg-gap'"]),
+    ("published.yaml", "baseline: vgg,", "baseline: vg,", ["no other value 'vg'", "'vgg'"]),
+    ("published.yaml", "baseline: vgg,", "baseline: vgg-gap,", ["no other value 'vgg-gap'"]),
+    ("published.yaml", "selection: last", "selection: lst", ["tables.3.selection", "'last'"]),
+    ("published.yaml", "model: vgg-dvib", "model: vgg", ["'values' has cifar10 and vgg twice"]),
 ]
 
 
