@@ -10,13 +10,13 @@ from rich.text import Text
 
 from aib.errors import AibError
 from aib.files import read_json
-from aib.params import Parameters, nearest
+from aib.params import ParameterError, Parameters, check_claims, nearest
 from aib.params.claims import AnyTest, Claim, ClaimGroup, Contrasted, Evaluated, Missing
 from aib.reporting.evaluations import teller
 from aib.reporting.summary import seeds_words
 from aib.reporting.words import estimated, listed, number
 from aib.statistics import Interval
-from aib.studies.plan import plan
+from aib.studies.plan import Plan, plan
 
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 UNDECIDED, NOT_TESTED = "undecided", "not tested here"
@@ -67,6 +67,7 @@ def ledger(parameters: Parameters, reports: Path) -> list[Finding]:
 
     `AibError` names a test whose question its study does not declare.
     """
+    check_claims(parameters)
     return [
         _finding(parameters, reports, group, claim, test, f"{group_name}.claims.{name}")
         for group_name, group in parameters.claims.items()
@@ -110,10 +111,14 @@ def _finding(
     where = ""
     if isinstance(test, Missing):
         return said(NOT_TESTED, wanted=test.missing)
-    study = parameters.studies[test.study]
-    where = f"{test.dataset}, scale {study.scale}, study {test.study}"
+    where = f"{test.dataset}, study {test.study}"
+    try:
+        made = plan(parameters, test.study)
+    except ParameterError as error:
+        return said(NOT_TESTED, wanted=f"the study has a mistake: {error}")
+    where = f"{test.dataset}, scale {made.study.scale}, study {test.study}"
     if isinstance(test, Contrasted):
-        _check_declared(parameters, test, place)
+        _check_declared(made, test, place)
     else:
         columns = teller(parameters.evaluations[test.evaluation].kind).COLUMNS
         if test.figure not in columns:
@@ -128,8 +133,9 @@ def _finding(
     if summary and not found:
         return said(NOT_TESTED, wanted="the study was reported without it; report it again")
     if not found:
-        runs = len(plan(parameters, test.study).runs)
-        return said(NOT_TESTED, wanted=f"{runs} runs: snakemake --config study={test.study}")
+        return said(
+            NOT_TESTED, wanted=f"{len(made.runs)} runs: snakemake --config study={test.study}"
+        )
     return said(*found)
 
 
@@ -142,10 +148,10 @@ def _asked(test: AnyTest) -> str:
     return f"{test.evaluation}, {test.figure} of {listed(test.arms)}: {side} {limit:g}?"
 
 
-def _check_declared(parameters: Parameters, test: Contrasted, place: str) -> None:
+def _check_declared(made: Plan, test: Contrasted, place: str) -> None:
     """The question must stand in its study: as a contrast, an ablation's, or a main effect."""
-    questions = [(q.treatment, q.control) for q in plan(parameters, test.study).questions]
-    if parameters.studies[test.study].factorial:
+    questions = [(q.treatment, q.control) for q in made.questions]
+    if made.study.factorial:
         questions += [(part, f"no {part}") for part in ("attention", "bottleneck")]
     if (test.treatment, test.control) not in questions:
         asked, declared = (
