@@ -66,11 +66,18 @@ def _library():
 
 @params_app.command("check")
 def params_check() -> None:
-    """Validate all of params/."""
-    from aib.params import load
+    """Validate all of params/; each study with a mistake is a line, and exit status 1."""
+    from aib.params import check_claims, load
     from aib.studies.plan import plan_all
 
-    print(f"params/: {len(plan_all(load(Path.cwd())))} studies, all sound")
+    parameters = load(Path.cwd())
+    plans, mistakes = plan_all(parameters)
+    for mistake in mistakes.values():
+        print(f"error: {mistake}", file=sys.stderr)
+    check_claims(parameters)
+    if mistakes:
+        sys.exit(1)
+    print(f"params/: {len(plans)} studies, all sound")
 
 
 @params_app.command("show")

@@ -14,7 +14,7 @@ from aib.claims.judging import JUDGES
 from aib.claims.words import DECIDED, NOT_TESTED, SUPPORTED, Judged
 from aib.errors import AibError
 from aib.files import read_json
-from aib.params import Parameters, nearest
+from aib.params import ParameterError, Parameters, check_claims, nearest
 from aib.params.claims import (
     AnyTest,
     Claim,
@@ -27,7 +27,7 @@ from aib.params.claims import (
 )
 from aib.reporting.evaluations import teller
 from aib.reporting.words import listed
-from aib.studies.plan import plan
+from aib.studies.plan import Plan, plan
 
 LEAVES = ("implemented", "executed", "matches")
 
@@ -72,6 +72,7 @@ def ledger(parameters: Parameters, reports: Path) -> list[Finding]:
 
     `AibError` names a test whose question its study does not declare.
     """
+    check_claims(parameters)
     return [
         _finding(parameters, reports, group, claim, test, f"{group_name}.claims.{name}")
         for group_name, group in parameters.claims.items()
@@ -103,10 +104,15 @@ def _finding(
     if isinstance(test, Missing):
         judged = Judged(NOT_TESTED, wanted=test.missing)
     else:
-        study = test.study
-        where = f"{test.dataset}, scale {parameters.studies[study].scale}, study {study}"
-        _check_asked(parameters, test, place)
-        judged = _judged(parameters, test, reports)
+        study, where = test.study, f"{test.dataset}, study {test.study}"
+        try:
+            made = plan(parameters, study)
+        except ParameterError as error:
+            judged = Judged(NOT_TESTED, wanted=f"the study has a mistake: {error}")
+        else:
+            where = f"{test.dataset}, scale {made.study.scale}, study {study}"
+            _check_asked(parameters, made, test, place)
+            judged = _judged(made, test, reports)
     return Finding(
         group=group.title,
         claim=claim.claim,
@@ -121,12 +127,11 @@ def _finding(
     )
 
 
-def _judged(parameters: Parameters, test: AnyTest, reports: Path) -> Judged:
+def _judged(made: Plan, test: AnyTest, reports: Path) -> Judged:
     path = reports / test.study / "summary.json"
     if not path.exists():
-        runs = len(plan(parameters, test.study).runs)
         command = f"snakemake --cores all --config study={test.study}"
-        return Judged(NOT_TESTED, wanted=f"its {runs} runs are not made: {command}")
+        return Judged(NOT_TESTED, wanted=f"its {len(made.runs)} runs are not made: {command}")
     found = JUDGES[kind(test)](read_json(path), test)
     return found or Judged(NOT_TESTED, wanted="the study was reported without it; report it again")
 
@@ -150,19 +155,18 @@ def _asked(test: AnyTest) -> str:
 # ---------------------------------------------------------------- is it asked at all?
 
 
-def _check_asked(parameters: Parameters, test: AnyTest, place: str) -> None:
+def _check_asked(parameters: Parameters, made: Plan, test: AnyTest, place: str) -> None:
     """A question must stand in its study, and a figure in its evaluation, or none can answer."""
-    study = parameters.studies[test.study]
     if isinstance(test, Contrasted):
-        questions = [(q.treatment, q.control) for q in plan(parameters, test.study).questions]
-        if study.factorial:
+        questions = [(q.treatment, q.control) for q in made.questions]
+        if made.study.factorial:
             questions += [(part, f"no {part}") for part in ("attention", "bottleneck")]
         declared = {f"{treatment} against {control}" for treatment, control in questions}
         _refuse_unknown(place, test, f"{test.treatment} against {test.control}", declared)
     elif isinstance(test, Measured):
         declared = {
             f"{m.evaluation}, {m.figure} of {m.treatment} against {m.control}"
-            for m in study.measures
+            for m in made.study.measures
         }
         asked = f"{test.evaluation}, {test.figure} of {test.treatment} against {test.control}"
         _refuse_unknown(place, test, asked, declared)

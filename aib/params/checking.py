@@ -40,19 +40,21 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; `ParameterError` names the file and the line of a mistake."""
+def read_yaml(path: Path, where: str) -> Any:
+    """The content of a YAML file; `ParameterError` names it as `where`, and a mistake's line."""
     try:
         return yaml.load(path.read_text(), Loader=_UniqueKeyLoader)
     except FileNotFoundError:
-        raise ParameterError(f"{path}: no such file; run in the project's folder") from None
+        raise ParameterError(f"{where}: no such file; run in the project's folder") from None
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{where}: not text in UTF-8: {error.reason}") from None
     except ParameterError as error:
-        raise ParameterError(f"{path}: {error}") from None
+        raise ParameterError(f"{where}: {error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ParameterError(
-            f"{path}{line}: not YAML: {getattr(error, 'problem', error)}"
+            f"{where}{line}: not YAML: {getattr(error, 'problem', error)}"
         ) from None
 
 
@@ -71,7 +73,11 @@ def check(shape: Any, data: Any, where: str) -> Any:
     adapter = TypeAdapter(shape)
     try:
         # Through JSON, so that lists become tuples while numbers and texts stay strict.
-        return adapter.validate_json(json.dumps(data, default=str))
+        text = json.dumps(data, default=str)
+    except (TypeError, ValueError) as error:  # a date for a key, a list that holds itself
+        raise ParameterError(f"{where}: not plain YAML: {error}") from None
+    try:
+        return adapter.validate_json(text)
     except ValidationError as error:
         raise ParameterError(f"{where}: {_explain(error, adapter.json_schema(), data)}") from None
 

@@ -1,4 +1,7 @@
-"""All of params/, read and cross-checked; and the JSON schemas generated from the models."""
+"""All of params/, read and cross-checked; and the JSON schemas generated from the models.
+
+A mistake in a file that studies share stops everything; one in a study stops that study alone.
+"""
 
 import copy
 import json
@@ -15,7 +18,8 @@ from aib.params.claims import ClaimGroup, Contrasted, Missing, Placed
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
 from aib.params.label_maps import LabelMap
 from aib.params.protocols import Protocol, Scale
-from aib.params.studies import PublishedValue, Study
+from aib.params.published import Published
+from aib.params.studies import Study
 from aib.spec.base import Name, Strict
 from aib.spec.models import FAMILIES, AnyModel
 from aib.spec.parts import Normalisation
@@ -32,8 +36,9 @@ class Parameters(Strict):
     scales: dict[Name, Scale]
     evaluations: dict[Name, AnyEvaluation]
     studies: dict[Name, Study]
+    drafts: dict[Name, str]  # the mistake, as one line, of each study that has one
     claims: dict[Name, ClaimGroup]
-    published: tuple[PublishedValue, ...]
+    published: Published
     winners: dict[Name, dict[str, Any]]  # of tuning studies that were reported: dataset, arm
 
 
@@ -46,38 +51,46 @@ FILES: dict[str, Any] = {
     "scales": dict[Name, Scale],
     "evaluations": dict[Name, AnyEvaluation],
     "claims": dict[Name, ClaimGroup],
-    "published": tuple[PublishedValue, ...],
+    "published": Published,
     "study": Study,
 }
 
 
 def load(root: Path) -> Parameters:
-    """Read and cross-check the folder `root`/params."""
+    """Read and cross-check the folder `root`/params; a study with a mistake is among `drafts`."""
     folder = root / "params"
     content = {
-        kind: check(shape, read_yaml(folder / f"{kind}.yaml"), f"params/{kind}.yaml")
+        kind: _read(shape, folder / f"{kind}.yaml", f"params/{kind}.yaml")
         for kind, shape in FILES.items()
         if kind not in ("study", "protocols")
     }
     content["protocols"] = _load_protocols(folder / "protocols.yaml")
-    paths = sorted((folder / "studies").glob("*.yaml"))
-    content["studies"] = {
-        path.stem: check(Study, read_yaml(path), f"params/studies/{path.name}") for path in paths
-    }
+    paths = {path.stem: path for path in sorted((folder / "studies").glob("*.yaml"))}
     content["winners"] = {
         name: read_json(path)
-        for name in content["studies"]
+        for name in paths
         if (path := root / "reports" / name / "winners.json").exists()
     }
-    parameters = Parameters.model_construct(**content)
-    _cross_check(parameters)
+    parameters = Parameters.model_construct(**content, studies={}, drafts={})
+    _check_shared(parameters)
+    for name, path in paths.items():
+        try:
+            study = _read(Study, path, f"params/studies/{path.name}")
+            _check_study(parameters, name, study, paths)
+            parameters.studies[name] = study
+        except ParameterError as error:
+            parameters.drafts[name] = str(error)
     return parameters
+
+
+def _read(shape: Any, path: Path, where: str) -> Any:
+    return check(shape, read_yaml(path, where), where)
 
 
 def _load_protocols(path: Path) -> dict[str, Protocol]:
     """Resolve `extends`: a protocol may name another and say only what differs, in dotted keys."""
     where = f"params/{path.name}"
-    raw, resolved = read_yaml(path), {}
+    raw, resolved = read_yaml(path, where), {}
     if not isinstance(raw, dict) or not all(isinstance(entry, dict) for entry in raw.values()):
         raise ParameterError(f"{where}: must map names to protocols, each a table of keys")
     for name, entry in raw.items():
@@ -109,90 +122,109 @@ def _extended(parent: dict, entry: dict, where: str) -> dict:
     return child
 
 
-def _cross_check(parameters: Parameters) -> None:
-    """Every name that one file uses must stand in the file that defines it."""
+# ---------------------------------------------------------------- every name must be defined
 
-    def known(where: str, name: str, table: Collection[str], what: str) -> None:
-        if name not in table:
-            raise ParameterError(f"{where}: no {what} '{name}'; {nearest(name, set(table))}")
 
+def _known(where: str, name: str, table: Collection[str], what: str) -> None:
+    if name not in table:
+        raise ParameterError(f"{where}: no {what} '{name}'; {nearest(name, set(table))}")
+
+
+def _check_shared(parameters: Parameters) -> None:
+    """The names in the files that studies share."""
     for name, dataset in parameters.datasets.items():
         for backbone, normalisation in dataset.released_normalisation.items():
             where = f"params/datasets.yaml: {name}.released_normalisation.{backbone}"
-            known(where, normalisation, parameters.normalisations, "normalisation")
+            _known(where, normalisation, parameters.normalisations, "normalisation")
     for name, label_map in parameters.label_maps.items():
         where = f"params/label_maps.yaml: {name}"
         classes = {"sources": [*label_map.classes], "targets": [*label_map.classes.values()]}
         for side, labels in classes.items():
             for dataset in getattr(label_map, side):
-                known(f"{where}.{side}", dataset, parameters.datasets, "dataset")
+                _known(f"{where}.{side}", dataset, parameters.datasets, "dataset")
                 table = dict.fromkeys(parameters.datasets[dataset].classes)
                 for label in labels:
-                    known(f"{where}.classes", label, table, f"class of {dataset}")
+                    _known(f"{where}.classes", label, table, f"class of {dataset}")
     for name, protocol in parameters.protocols.items():
         where = f"params/protocols.yaml: {name}"
         valid = {"own", *RELEASED_NORMALISATIONS, *parameters.normalisations}
-        known(f"{where}.normalisation", protocol.normalisation, valid, "normalisation")
+        _known(f"{where}.normalisation", protocol.normalisation, valid, "normalisation")
         for family in protocol.per_family:
-            known(f"{where}.per_family", family, FAMILIES, "family")
+            _known(f"{where}.per_family", family, FAMILIES, "family")
         for key in protocol.facts:
             if not _has(protocol, key.split(".")):
                 raise ParameterError(f"{where}.facts: {key}: no such key in this protocol")
     for name, entry in parameters.evaluations.items():
         where = f"params/evaluations.yaml: {name}"
         for dataset in (*(entry.datasets or ()), *entry.other_datasets):
-            known(where, dataset, parameters.datasets, "dataset")
+            _known(where, dataset, parameters.datasets, "dataset")
         if entry.label_map is not None:
-            known(f"{where}.label_map", entry.label_map, parameters.label_maps, "label map")
-    for name, study in parameters.studies.items():
-        where = f"params/studies/{name}.yaml"
-        for dataset in study.datasets:
-            known(f"{where}: datasets", dataset, parameters.datasets, "dataset")
-        known(f"{where}: scale", study.scale, parameters.scales, "scale")
-        known(f"{where}: protocol", study.protocol, parameters.protocols, "protocol")
-        for arm_name, arm in study.arms.items():
-            known(f"{where}: arms.{arm_name}.model", arm.model, parameters.models, "model")
-            if arm.protocol is not None:
-                key = f"{where}: arms.{arm_name}.protocol"
-                known(key, arm.protocol, parameters.protocols, "protocol")
-        for index, contrast in enumerate(study.contrasts):
-            for side in ("treatment", "control"):
-                key = f"{where}: contrasts.{index}.{side}"
-                known(key, getattr(contrast, side), study.arms, "arm")
-            if contrast.treatment == contrast.control:
-                raise ParameterError(
-                    f"{where}: contrasts.{index}: '{contrast.control}' against itself"
-                )
-        for index, measure in enumerate(study.measures):
-            key = f"{where}: measures.{index}"
-            known(f"{key}.evaluation", measure.evaluation, parameters.evaluations, "evaluation")
-            for side in ("treatment", "control"):
-                known(f"{key}.{side}", getattr(measure, side), study.arms, "arm")
-        if study.factorial:
-            for part in study.factorial.arms:
-                known(f"{where}: factorial", part, study.arms, "arm")
-        if study.tuned_in:
-            known(f"{where}: tuned_in", study.tuned_in, parameters.studies, "study")
-            if parameters.studies[study.tuned_in].tuning is None:
-                raise ParameterError(f"{where}: tuned_in: '{study.tuned_in}' declares no 'tuning'")
-        for ablation_name, ablation in study.ablations.items():
-            known(f"{where}: ablations.{ablation_name}.arm", ablation.arm, study.arms, "arm")
+            _known(f"{where}.label_map", entry.label_map, parameters.label_maps, "label map")
+    for index, table in enumerate(parameters.published.tables):
+        for place, entry in enumerate(table.values):
+            where = f"params/published.yaml: tables.{index}.values.{place}"
+            _known(f"{where}.dataset", entry.dataset, parameters.datasets, "dataset")
+            _known(f"{where}.model", entry.model, parameters.models, "model")
+            if entry.baseline is not None:
+                others = table.models(entry.dataset).keys() - {entry.model}
+                _known(f"{where}.baseline", entry.baseline, others, "other value")
+
+
+def _check_study(
+    parameters: Parameters, name: str, study: Study, declared: Collection[str]
+) -> None:
+    """The names in one study; `declared` are all studies, whatever mistakes they have."""
+    where = f"params/studies/{name}.yaml"
+    for dataset in study.datasets:
+        _known(f"{where}: datasets", dataset, parameters.datasets, "dataset")
+    _known(f"{where}: scale", study.scale, parameters.scales, "scale")
+    _known(f"{where}: protocol", study.protocol, parameters.protocols, "protocol")
+    for arm_name, arm in study.arms.items():
+        _known(f"{where}: arms.{arm_name}.model", arm.model, parameters.models, "model")
+        if arm.protocol is not None:
+            key = f"{where}: arms.{arm_name}.protocol"
+            _known(key, arm.protocol, parameters.protocols, "protocol")
+    for index, contrast in enumerate(study.contrasts):
+        for side in ("treatment", "control"):
+            key = f"{where}: contrasts.{index}.{side}"
+            _known(key, getattr(contrast, side), study.arms, "arm")
+        if contrast.treatment == contrast.control:
+            raise ParameterError(f"{where}: contrasts.{index}: '{contrast.control}' against itself")
+    for index, measure in enumerate(study.measures):
+        key = f"{where}: measures.{index}"
+        _known(f"{key}.evaluation", measure.evaluation, parameters.evaluations, "evaluation")
+        for side in ("treatment", "control"):
+            _known(f"{key}.{side}", getattr(measure, side), study.arms, "arm")
+    if study.factorial:
+        for part in study.factorial.arms:
+            _known(f"{where}: factorial", part, study.arms, "arm")
+    if study.tuned_in:
+        _known(f"{where}: tuned_in", study.tuned_in, declared, "study")
+    for ablation_name, ablation in study.ablations.items():
+        _known(f"{where}: ablations.{ablation_name}.arm", ablation.arm, study.arms, "arm")
+
+
+def check_claims(parameters: Parameters) -> None:
+    """The names in the claims, but for those that a study with a mistake would have to define."""
+    declared = parameters.studies.keys() | parameters.drafts.keys()
     for group_name, group in parameters.claims.items():
         for name, claim in group.claims.items():
             for index, test in enumerate(claim.tests):
                 where = f"params/claims.yaml: {group_name}.claims.{name}.tests.{index}"
                 if isinstance(test, Missing):
                     continue
-                known(f"{where}.study", test.study, parameters.studies, "study")
+                _known(f"{where}.study", test.study, declared, "study")
+                if test.study in parameters.drafts:
+                    continue
                 study = parameters.studies[test.study]
-                known(f"{where}.dataset", test.dataset, study.datasets, "dataset of the study")
+                _known(f"{where}.dataset", test.dataset, study.datasets, "dataset of the study")
                 if evaluation := getattr(test, "evaluation", None):
-                    known(f"{where}.evaluation", evaluation, parameters.evaluations, "evaluation")
+                    _known(f"{where}.evaluation", evaluation, parameters.evaluations, "evaluation")
                 if isinstance(test, Contrasted):
                     continue  # whether the study asks it, the ledger checks
                 arms = test.arms if isinstance(test, Placed) else (test.treatment, test.control)
                 for arm in arms:
-                    known(f"{where}.arms", arm, study.arms, "arm")
+                    _known(f"{where}.arms", arm, study.arms, "arm")
 
 
 def _has(node: Any, keys: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Studies, published numbers, and what the workflow may be told."""
+"""Studies, and what the workflow may be told."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, Self
@@ -174,13 +174,3 @@ class WorkflowConfig(Strict):
     device: Literal["auto", "cpu", "cuda"] | None = None
     trainings_per_gpu: Positive = 1
     allow_mixed_code: bool = False
-
-
-class PublishedValue(Strict):
-    """A number from the literature; `value` stays null until its source is at hand."""
-
-    dataset: str
-    model: str
-    metric: Literal["test_error"]
-    value: float | None
-    source: str

@@ -32,6 +32,7 @@ def write_index(parameters: Parameters, findings: Sequence[Finding], reports: Pa
             groups=groups,
             coverage=coverage(list(findings)),
             studies=[_study(parameters, name, reports) for name in parameters.studies],
+            drafts=parameters.drafts,
         )
     )
     return path

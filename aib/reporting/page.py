@@ -3,7 +3,6 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aib.files import write_json
-from aib.params import PublishedValue
+from aib.params import Published
 from aib.reporting import tables
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.drawing import PAGE, STYLE, Drawn, colour, run_anchor, save
@@ -50,7 +49,7 @@ BAR = 220  # width of the small interval bars, in their own units
 
 
 def write_report(
-    results: StudyResults, folder: Path, published: Sequence[PublishedValue] = ()
+    results: StudyResults, folder: Path, published: Published | None = None
 ) -> dict[str, Any]:
     """Write index.html, tables/, figures/ and summary.json below `folder`; return the summary."""
     summary = summarise(results)

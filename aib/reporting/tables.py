@@ -2,16 +2,17 @@
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aib.params import PublishedValue
+from aib.params import Published
 from aib.record import Record
 from aib.reporting.agreement import agreement
 from aib.reporting.collect import CellResults, StudyResults, optimism
+from aib.reporting.deviation import deviation_rows
 from aib.reporting.evaluations import tell
 from aib.reporting.measures import measure_rows
 from aib.reporting.summary import (
@@ -24,7 +25,7 @@ from aib.reporting.summary import (
     sources,
     verdict_rows,
 )
-from aib.statistics import mcnemar, prediction_interval, spread
+from aib.statistics import mcnemar
 
 Row = dict[str, Any]
 HISTORY = (
@@ -32,13 +33,9 @@ HISTORY = (
     *("validation_accuracy", "validation_rate"),
     *("test_accuracy", "test_cross_entropy", "test_rate"),
 )
-# A prediction interval reaching further than this many margins to a side reproduces anything.
-WIDEST = 5
 
 
-def make_tables(
-    results: StudyResults, published: Sequence[PublishedValue] = ()
-) -> dict[str, list[Row]]:
+def make_tables(results: StudyResults, published: Published | None = None) -> dict[str, list[Row]]:
     """All tables that apply to the study, by name."""
     tables = {
         "runs": [run_row(record, cells) for record, cells in results.runs],
@@ -55,7 +52,7 @@ def make_tables(
         "optimism": list(_optimism_rows(results)),
         "per_class": list(_class_rows(results)),
         "mcnemar": list(_mcnemar_rows(results)),
-        "published": published_rows(results, published),
+        "published": deviation_rows(results, published) if published else [],
         "failures": failure_rows(results),
         "history": list(_history_rows(results)),
         "stability": [
@@ -225,44 +222,6 @@ def _mcnemar_rows(results: StudyResults) -> Iterable[Row]:
                     "only_control_right": test.only_b,
                     "p": test.p,
                 }
-
-
-def published_rows(results: StudyResults, published: Sequence[PublishedValue]) -> list[Row]:
-    """Published numbers for the study's datasets, each against every arm of that model.
-
-    One published number is one run: it is held against the prediction interval of one new run.
-    """
-    return [
-        {
-            "dataset": entry.dataset,
-            "arm": cell.arm,
-            "scale": cell.spec.names.scale,
-            "metric": entry.metric,
-            "published": entry.value,
-            "source": entry.source,
-            **_reproduced(results, cell, entry.value),
-        }
-        for entry in published
-        for cell in (results.arms(entry.dataset) if entry.dataset in results.datasets else [])
-        if cell.model == entry.model
-    ]
-
-
-def _reproduced(results: StudyResults, cell: CellResults, value: float | None) -> Row:
-    row = {"n": len(cell.counted), **spread("ours", None), "deviation": None}
-    interval = None
-    if cell.counted:
-        interval = prediction_interval(cell.values("error"), results.confidence)
-        row |= spread("ours", interval)
-    if value is None:
-        return row | {"verdict": "to be filled from the PDF"}
-    if interval is None or len(cell.counted) < 2:
-        return row | {"verdict": "cannot tell"}
-    row["deviation"] = interval.estimate - value
-    if not interval.low <= value <= interval.high:
-        return row | {"verdict": "differs"}
-    too_wide = interval.high - interval.estimate > WIDEST * results.plan.study.margin
-    return row | {"verdict": "cannot tell" if too_wide else "reproduced"}
 
 
 def failure_rows(results: StudyResults) -> list[Row]:

@@ -19,6 +19,7 @@ from aib.statistics.comparisons import (
 from aib.statistics.factorial import Effect, Factorial, factorial
 from aib.statistics.intervals import (
     Interval,
+    difference_prediction_interval,
     mean_interval,
     prediction_interval,
     proportion_interval,
@@ -52,6 +53,7 @@ __all__ = [
     "McNemar",
     "Verdict",
     "compare",
+    "difference_prediction_interval",
     "equivalence_power",
     "factorial",
     "fixed_sequence",

@@ -1,4 +1,5 @@
-"""Intervals for one arm: where its mean lies, and where its further runs will fall.
+"""Intervals for one arm: where its mean lies, and where its further runs will fall; and for two,
+where one further run of each will fall apart.
 
 The intervals of means are Student's. With the five to twenty seeds that a study can afford they
 keep their nominal coverage on roughly normal values, which percentile and BCa bootstraps do not.
@@ -64,6 +65,30 @@ def prediction_interval(values: ArrayLike, confidence: float = 0.95, new: int = 
     if new < 1:
         raise ValueError(f"new must be at least 1, found {new}")
     return _t_interval(as_values(values), confidence, further_runs=new)
+
+
+def difference_prediction_interval(
+    treatment: ArrayLike, control: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """t interval for one further run of treatment minus one further run of control.
+
+    The variance s1^2 (1 + 1/n1) + s2^2 (1 + 1/n2) is that of the two further runs and of our two
+    means. Its degrees of freedom are Satterthwaite's (1946), as in Welch's test: the chi-square of
+    the same mean and variance, where s^2 of n runs has n - 1. Fewer than two values in an arm give
+    NaN limits, equal values in both an interval of no width.
+    """
+    arms = [as_values(treatment, "treatment"), as_values(control, "control")]
+    estimate = float(arms[0].mean() - arms[1].mean())
+    sizes = np.array([arm.size for arm in arms])
+    if sizes.min() < 2:
+        return Interval(estimate, math.nan, math.nan, confidence)
+    # The variance of equal values is 0, and their computed one need not be.
+    parts = np.array([np.ptp(arm) and arm.var(ddof=1) for arm in arms]) * (1 + 1 / sizes)
+    half = 0.0
+    if parts.any():
+        degrees = parts.sum() ** 2 / (parts**2 / (sizes - 1)).sum()
+        half = float(stats.t.ppf((1 + confidence) / 2, degrees) * math.sqrt(parts.sum()))
+    return Interval(estimate, estimate - half, estimate + half, confidence)
 
 
 def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Interval:

@@ -64,11 +64,12 @@ def file_of(study: str) -> str:
 
 
 def declared(parameters: Parameters, name: str) -> Study:
-    """The study of that name; `ParameterError` with the nearest one where there is none."""
+    """The study of that name; `ParameterError` with its mistake, or with the nearest name."""
+    if name in parameters.drafts:
+        raise ParameterError(parameters.drafts[name])
     if name not in parameters.studies:
-        raise ParameterError(
-            f"params/studies: no study '{name}'; {nearest(name, set(parameters.studies))}"
-        )
+        names = {*parameters.studies, *parameters.drafts}
+        raise ParameterError(f"params/studies: no study '{name}'; {nearest(name, names)}")
     return parameters.studies[name]
 
 
@@ -190,10 +191,16 @@ def _refuse_equal_questions(name: str, cells: list[Cell], questions: list[Questi
             )
 
 
-def plan_all(parameters: Parameters) -> dict[str, Plan]:
-    """Every study resolved, so that a mistake in any of them is found at once."""
+def plan_all(parameters: Parameters) -> tuple[dict[str, Plan], dict[str, str]]:
+    """Every sound study resolved, and of each other one its mistake as one line."""
     check_protocols(parameters)
-    return {name: plan(parameters, name) for name in parameters.studies}
+    plans, mistakes = {}, {}
+    for name in sorted({*parameters.studies, *parameters.drafts}):
+        try:
+            plans[name] = plan(parameters, name)
+        except ParameterError as error:
+            mistakes[name] = str(error)
+    return plans, mistakes
 
 
 def check_protocols(parameters: Parameters) -> None:

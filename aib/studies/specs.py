@@ -14,7 +14,7 @@ from aib.errors import AibError
 from aib.files import write_atomically
 from aib.params import ParameterError, load, nearest
 from aib.spec.run import RunSpec
-from aib.studies.plan import Plan, plan
+from aib.studies.plan import Plan, plan_all
 
 
 def write_specs(plans: Iterable[Plan], results: Path) -> None:
@@ -30,16 +30,18 @@ def write_specs(plans: Iterable[Plan], results: Path) -> None:
 def find_spec(root: Path, results: Path, run: str) -> RunSpec:
     """The run that lies at `run`, dataset/model/key/seed-N, below results/runs.
 
-    Takes constant time where its spec is on disk; otherwise all studies of root/params are
-    resolved. Raises `ParameterError` with the nearest run when no study has it.
+    Takes constant time where its spec is on disk; otherwise all sound studies of root/params are
+    resolved. Raises `ParameterError` with the nearest run when none has it, and with the mistakes
+    of those that could not be searched.
     """
     spec = _stored(Path(run), results)
     if spec is not None:
         return spec
-    parameters = load(root)
-    runs = {str(r.folder): r for name in parameters.studies for r in plan(parameters, name).runs}
+    plans, mistakes = plan_all(load(root))
+    runs = {str(r.folder): r for made in plans.values() for r in made.runs}
     if run not in runs:
-        raise ParameterError(f"no study has a run '{run}'; {nearest(run, set(runs))}")
+        found = [f"no study has a run '{run}'", nearest(run, set(runs)), *mistakes.values()]
+        raise ParameterError("; ".join(found))
     return runs[run]
 
 

@@ -59,7 +59,10 @@ def check_winners(parameters: Parameters, made: Plan) -> None:
 
     Winners that are not there yet are no mistake in params/: `aib.studies.gates` asks for them.
     """
-    winners = parameters.winners.get(made.study.tuned_in, {})
+    name = made.study.tuned_in
+    if name in parameters.studies and parameters.studies[name].tuning is None:
+        raise ParameterError(f"{file_of(made.name)}: tuned_in: '{name}' declares no 'tuning'")
+    winners = parameters.winners.get(name, {})
     for cell in made.cells:
         best = winners.get(cell.dataset, {}).get(cell.arm)
         for key, wanted in (best["values"] if best else {}).items():
@@ -67,7 +70,7 @@ def check_winners(parameters: Parameters, made: Plan) -> None:
             if found != wanted:
                 raise ParameterError(
                     f"{file_of(made.name)}: arms.{cell.arm}: {key} is {found}; "
-                    f"'{made.study.tuned_in}' found {wanted} to be best on {cell.dataset}"
+                    f"'{name}' found {wanted} to be best on {cell.dataset}"
                 )
 
 

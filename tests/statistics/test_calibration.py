@@ -13,6 +13,7 @@ from scipy import stats
 
 from aib.statistics import (
     Verdict,
+    difference_prediction_interval,
     factorial,
     judge_family,
     judge_main_effects,
@@ -49,6 +50,25 @@ def covers(interval, truth):
 @pytest.fixture
 def rng():
     return np.random.default_rng(20210819)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "spreads"),
+    [
+        ((5, 5), (1, 1)),
+        ((10, 10), (1, 3)),
+        ((5, 10), (3, 1)),
+        ((10, 4), (1, 3)),
+        ((20, 20), (1, 1)),
+    ],
+)
+def test_the_prediction_of_a_difference_covers(rng, sizes, spreads):
+    arms = [rng.normal(0, std, (3000, n + 1)) for n, std in zip(sizes, spreads, strict=True)]
+    hits = [
+        covers(difference_prediction_interval(a[1:], b[1:]), a[0] - b[0])
+        for a, b in zip(*arms, strict=True)
+    ]
+    assert_rate(hits, 0.95)
 
 
 @pytest.mark.parametrize("n", SIZES)

@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from aib.statistics import Interval, mean_interval, prediction_interval, proportion_interval
+from aib.statistics import (
+    Interval,
+    difference_prediction_interval,
+    mean_interval,
+    prediction_interval,
+    proportion_interval,
+)
 
 VALUES = [92.1, 92.4, 91.8, 92.0, 92.6]
 
@@ -32,6 +38,27 @@ def test_prediction_approaches_the_interval_of_the_mean():
     assert limits(prediction_interval(VALUES, new=10**12)) == pytest.approx(
         limits(mean_interval(VALUES))
     )
+
+
+def test_prediction_of_a_difference_by_hand():
+    """Two arms of one spread and size have all their degrees of freedom, n - 1 each."""
+    control = [value - 3 for value in VALUES]
+    half = stats.t.ppf(0.95, 8) * np.std(VALUES, ddof=1) * math.sqrt(2 * (1 + 1 / 5))
+    found = difference_prediction_interval(VALUES, control, 0.9)
+    assert found.estimate == pytest.approx(3)
+    assert limits(found) == pytest.approx((3 - half, 3 + half))
+
+
+def test_prediction_of_a_difference_from_a_constant_is_that_of_one_arm():
+    alone = prediction_interval(VALUES)
+    found = difference_prediction_interval(VALUES, [0.1] * 3)
+    assert limits(found) == pytest.approx((alone.low - 0.1, alone.high - 0.1))
+
+
+def test_prediction_of_a_difference_without_spread_or_runs():
+    nothing = difference_prediction_interval([3.0] * 2, [1.0] * 4)
+    assert (nothing.estimate, *limits(nothing)) == (2, 2, 2)
+    assert all(map(math.isnan, limits(difference_prediction_interval(VALUES, [1.0]))))
 
 
 def test_proportion_interval_is_wilsons():

@@ -179,21 +179,34 @@ MISTAKES = [
     ("evaluations.yaml", "target: stl10-32", "target: stl10-3", ["nearest: 'stl10-32'"]),
     ("evaluations.yaml", "partners: cifar10-to", "partners: cifar-to", ["no label map"]),
     ("scales.yaml", "attention_after: 2", "attention_after: 9", ["there are 3 blocks"]),
+    ("published.yaml", "model: vgg-gap", "model: vgg-gp", ["values.1.model", "'vgg-gap'"]),
+    ("published.yaml", "baseline: vgg,", "baseline: vg,", ["no other value 'vg'", "'vgg'"]),
+    ("published.yaml", "baseline: vgg,", "baseline: vgg-gap,", ["no other value 'vgg-gap'"]),
+    ("published.yaml", "selection: last", "selection: lst", ["tables.3.selection", "'last'"]),
+    ("published.yaml", "model: vgg-dvib", "model: vgg", ["'values' has cifar10 and vgg twice"]),
 ]
+
+
+SOUND = plan_all(params.load(ROOT))[0].keys()
 
 
 @pytest.mark.parametrize(("file", "old", "new", "said"), MISTAKES)
 def test_a_mistake_is_one_line_that_helps(folder, file, old, new, said):
     edit(folder / "params" / file, old, new)
-
-    def check_everything():
-        parameters = params.load(folder)
-        plan_all(parameters)
-
-    with pytest.raises(ParameterError) as caught:
-        check_everything()
+    if file.startswith("studies/"):
+        study = Path(file).stem
+        plans, mistakes = plan_all(params.load(folder))
+        assert mistakes.keys() == {study}  # and no other is held up
+        assert plans.keys() | {study} == SOUND
+        with pytest.raises(ParameterError) as caught:
+            plan(params.load(folder), study)
+        assert str(caught.value) == mistakes[study]
+    else:
+        with pytest.raises(ParameterError) as caught:
+            plan_all(params.load(folder))
     line = str(caught.value)
     assert "\n" not in line
+    assert str(folder) not in line
     assert file.rsplit("/", 1)[-1] in line
     for words in said:
         assert words in line

@@ -13,25 +13,25 @@ from aib.record import adopted_hashes, recorded_code
 from aib.reporting import template_files
 from aib.studies.gates import check_gates
 from aib.studies.pilot import pilot_plan
-from aib.studies.plan import declared, plan_all
+from aib.studies.plan import check_protocols, plan
 from aib.studies.specs import write_specs
 
 try:
     CONFIG = check(WorkflowConfig, config, "--config")
     PARAMETERS = load(Path.cwd())
-    PLANS = plan_all(PARAMETERS)
-    declared(PARAMETERS, CONFIG.study)
-    if PLANS[CONFIG.study].study.measures:
+    check_protocols(PARAMETERS)
+    # Of the other studies nothing is asked, so that a mistake in one of them stops none but it.
+    PLAN = plan(PARAMETERS, CONFIG.study)
+    PILOT = pilot_plan(PARAMETERS, CONFIG.study) if PLAN.study.pilot else None
+    if PLAN.study.measures:
         from aib.reporting.measures import check_measures
 
-        check_measures(PLANS[CONFIG.study], PARAMETERS.evaluations)
+        check_measures(PLAN, PARAMETERS.evaluations)
 except AibError as error:
     sys.exit(f"error: {error}")
 
 STUDY = CONFIG.study
 TRAINING_CODE = code_hash(TRAINING)
-PLAN = PLANS[STUDY]
-PILOT = pilot_plan(PARAMETERS, STUDY) if PLAN.study.pilot else None
 write_specs([PLAN, PILOT] if PILOT else [PLAN], Path("results"))
 # Not params of a rule: where a run is trained must not make it another run, nor adopted code.
 DEVICE = CONFIG.device or os.environ.get("AIB_DEVICE", "auto")
@@ -111,10 +111,9 @@ def others_of(wildcards):
 
 
 PRETRAINED = {
-    str(r.folder): r
-    for plan in [*PLANS.values(), *([PILOT] if PILOT else [])]
-    for r in plan.runs
-    if r.model.pretrained
+    str(run.folder): run.model.family
+    for run in PLAN.runs + (PILOT.runs if PILOT else [])
+    if run.model.pretrained
 }
 
 
@@ -122,7 +121,7 @@ def weights_of(wildcards):
     """The fetched weights that a run starts from, if it does."""
     folder = RUN.removeprefix("results/runs/").format(**wildcards)
     if folder in PRETRAINED:
-        return f"results/weights/{PRETRAINED[folder].model.family}.done"
+        return f"results/weights/{PRETRAINED[folder]}.done"
     return []
 
 
