@@ -13,6 +13,7 @@ from aib.files import read_json
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.claims import ClaimGroup, Contrasted, Evaluated
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
+from aib.params.devices import Device
 from aib.params.label_maps import LabelMap
 from aib.params.protocols import Protocol, Scale
 from aib.params.studies import PublishedValue, Study
@@ -31,6 +32,7 @@ class Parameters(Strict):
     protocols: dict[Name, Protocol]
     scales: dict[Name, Scale]
     evaluations: dict[Name, AnyEvaluation]
+    devices: dict[Name, Device]
     studies: dict[Name, Study]
     claims: dict[Name, ClaimGroup]
     published: tuple[PublishedValue, ...]
@@ -45,6 +47,7 @@ FILES: dict[str, Any] = {
     "protocols": dict[Name, Protocol],
     "scales": dict[Name, Scale],
     "evaluations": dict[Name, AnyEvaluation],
+    "devices": dict[Name, Device],
     "claims": dict[Name, ClaimGroup],
     "published": tuple[PublishedValue, ...],
     "study": Study,
