@@ -7,13 +7,13 @@ from statistics import mean
 from typing import Any
 
 from aib import files
-from aib.data.prepared import MANIFEST, SPLITS
+from aib.data.prepared import MANIFEST
 from aib.params import Parameters
 from aib.planning import timing
 from aib.planning.machine import Machine
 from aib.planning.timing import Run, Timing, network_of
 from aib.spec.run import RunSpec
-from aib.studies.cost import run_bytes, split_sizes, wall_seconds, work
+from aib.studies.cost import data_bytes, run_bytes, split_sizes, wall_seconds, work
 from aib.studies.plan import Cell, Plan
 
 
@@ -111,10 +111,9 @@ class Estimator:
         measured = [run.evaluation_seconds for run in timing.measured(finished, machine)]
         evaluations = [seconds for seconds in measured if seconds is not None]
         disk = next((size for run in finished if (size := _disk_bytes(run.folder))), None)
-        if disk is None and sizes is not None:
-            disk, counted = run_bytes(spec, network_of(spec), sizes), True
-        else:
-            counted = False
+        counted = disk is None
+        if counted and sizes is not None:
+            disk = run_bytes(spec, network_of(spec), sizes)
         return Arm(
             cell,
             key,
@@ -149,13 +148,10 @@ class Estimator:
 
     def data_bytes(self) -> int | None:
         """The prepared arrays of the study's datasets; None where a number of images is missing."""
-        sides = {cell.dataset: cell.runs[0].dataset.image_size for cell in self.plan.cells}
-        total = 0
-        for name, side in sides.items():
-            if self.sizes[name] is None:
-                return None
-            total += sum(self.sizes[name][split] for split in SPLITS) * 3 * side**2
-        return total
+        if None in self.sizes.values():
+            return None
+        specs = {cell.dataset: cell.runs[0] for cell in self.plan.cells}
+        return sum(data_bytes(spec, self.sizes[name]) for name, spec in specs.items())
 
 
 def _disk_bytes(folder: Path) -> int | None:

@@ -1,8 +1,7 @@
 """What a study can show before it is run: the power of each of its questions."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from aib.params import Study
 from aib.statistics import seeds_for_equivalence, seeds_for_superiority, strictest_level
@@ -21,10 +20,6 @@ class Asked:
     level: float
     superiority: float | None  # at a true difference of the margin
     equivalence: float | None  # at a true difference of 0
-
-    def content(self) -> dict[str, Any]:
-        """All of it, for JSON."""
-        return asdict(self)
 
 
 def asked(plan: Plan) -> list[Asked]:
