@@ -351,6 +351,32 @@ def status(
         time.sleep(2)
 
 
+@app.command("plan")
+def plan_costs(
+    study: StudyName,
+    device: Annotated[
+        str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu, cuda, or of params/devices.yaml")
+    ] = "auto",
+    gpus: Annotated[int | None, typer.Option(min=1, help="how many, if not those here")] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="how many, if not those here")] = None,
+    device_rate: Annotated[
+        float | None, typer.Option(min=1e-6, help="TFLOP/s that trainings reach on one device")
+    ] = None,
+    trainings_per_gpu: Annotated[
+        int, typer.Option(min=1, envvar="AIB_TRAININGS_PER_GPU", help="that share a GPU")
+    ] = 1,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="take a few steps of what no run and no pilot tells of")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="all of it, for programs")] = False,
+) -> None:
+    """Say what a study costs and what it can show, before it is run; afterwards, what it took."""
+    from aib.planning.command import plan_study
+
+    machine = (device, gpus, cores, device_rate, trainings_per_gpu)
+    plan_study(study, RESULTS, REPORTS, *machine, probe, as_json)
+
+
 @app.command()
 def pilot(
     study: StudyName,

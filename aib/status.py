@@ -10,8 +10,8 @@ from rich.markup import escape
 from aib import files, record
 from aib.holding import holder
 from aib.spec.run import RunSpec
-from aib.statistics.planning import planned_power
 from aib.studies.plan import Plan
+from aib.studies.power import asked, power_lines
 from aib.terminal import table
 
 STYLES = {
@@ -98,17 +98,9 @@ def grid(plan: Plan) -> None:
             epochs = str(spec.training.epochs)
             rows.add_row(escape(cell.arm), spec.names.protocol, epochs, spec.key, seeds)
     console.print(rows)
-    for question in plan.questions:
-        text = escape(f"{question.treatment} against {question.control} on {question.dataset}")
-        console.print(f"{question.family}: {text}")
+    for line in power_lines(asked(plan), plan):
+        console.print(escape(line))
     console.print(f"margin {study.margin} percentage points, alpha {study.alpha}")
-    planned = planned_power(study) or {}
-    for questions in sorted(planned.keys() & {"main_effects", "pairs"}):
-        found = planned[questions]
-        console.print(
-            f"power of {questions.replace('_', ' ')} at a spread of {planned['std']:g}: "
-            f"{found['superiority']:.2f} at the margin, {found['equivalence']:.2f} at 0"
-        )
     console.print(f"stopping rule: {study.stopping_rule}")
 
 

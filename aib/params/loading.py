@@ -16,6 +16,7 @@ from aib.files import read_json
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.claims import ClaimGroup, Contrasted, Missing, Placed
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
+from aib.params.devices import Device
 from aib.params.label_maps import LabelMap
 from aib.params.protocols import Protocol, Scale
 from aib.params.published import Published
@@ -35,6 +36,7 @@ class Parameters(Strict):
     protocols: dict[Name, Protocol]
     scales: dict[Name, Scale]
     evaluations: dict[Name, AnyEvaluation]
+    devices: dict[Name, Device]
     studies: dict[Name, Study]
     drafts: dict[Name, str]  # the mistake, as one line, of each study that has one
     claims: dict[Name, ClaimGroup]
@@ -50,6 +52,7 @@ FILES: dict[str, Any] = {
     "protocols": dict[Name, Protocol],
     "scales": dict[Name, Scale],
     "evaluations": dict[Name, AnyEvaluation],
+    "devices": dict[Name, Device],
     "claims": dict[Name, ClaimGroup],
     "published": Published,
     "study": Study,

@@ -34,6 +34,7 @@ def _row(cell: Cell, record: Record, epochs: int, pilot) -> dict[str, Any]:
         "hours_of_the_study": seconds * epochs / 3600,
         "peak_memory_bytes": result["cost"]["peak_memory_bytes"],
         "device": result["cost"]["device"],
+        "processor": record.spec["environment"]["processor"],
     }
     if record.has_figures:
         figures = result["figures"]["last"]

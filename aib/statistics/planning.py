@@ -22,13 +22,6 @@ def planned_power(study: "Study") -> dict[str, Any] | None:
     if spread is None:
         return None
 
-    def powers(level: float, arms: int) -> dict[str, float]:
-        return {
-            "level": level,
-            "superiority": superiority_power(spread.std, study.margin, n, level, arms),
-            "equivalence": equivalence_power(spread.std, study.margin, n, level, arms),
-        }
-
     datasets = len(study.datasets)
     planned = {"n": n, "margin": study.margin, **spread.model_dump(exclude={"power"})}
     planned["wanted"] = spread.power
@@ -36,10 +29,23 @@ def planned_power(study: "Study") -> dict[str, Any] | None:
         return planned  # no test can be made
     if study.factorial:
         level = strictest_level(study.alpha, 2 * datasets, "holm")
-        planned["main_effects"] = powers(level, arms=4)
+        planned["main_effects"] = powers(study, level, arms=4)
     families = [contrast.family for contrast in study.contrasts]
     if families:
         largest = max(families.count(family) for family in families) * datasets
         level = strictest_level(study.alpha, largest, study.correction)
-        planned["pairs"] = powers(level, arms=2)
+        planned["pairs"] = powers(study, level, arms=2)
     return planned
+
+
+def powers(study: "Study", level: float, arms: int) -> dict[str, float]:
+    """The `level` of a question, and what at least two declared seeds can show at it.
+
+    arms: 2 for a pair, 4 for a main effect. The study must declare a spread.
+    """
+    std, n = study.spread.std, len(study.seeds)
+    return {
+        "level": level,
+        "superiority": superiority_power(std, study.margin, n, level, arms),
+        "equivalence": equivalence_power(std, study.margin, n, level, arms),
+    }
