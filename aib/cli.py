@@ -54,6 +54,14 @@ def _plan(study: str):
     return plan(load(Path.cwd()), study)
 
 
+def _due(study: str):
+    """The plan with the runs alone that are due, in a study with looks."""
+    from aib.studies.blocks import due, taken
+
+    plan = _plan(study)
+    return due(plan, taken(plan, REPORTS / study))
+
+
 def _library():
     from aib.data.library import Library
     from aib.params import load
@@ -267,7 +275,7 @@ def adopt(
     """After a refactoring: let finished runs stand for the new code, if it gives the same bits."""
     from aib.adoption import adopt as adopt_study
 
-    print(adopt_study(_plan(study), RESULTS, retrain, seed, device))
+    print(adopt_study(_due(study), RESULTS, retrain, seed, device))
 
 
 @app.command()
@@ -334,7 +342,7 @@ def status(
     """Show every run of a study: done, running, failed, waiting."""
     from aib.status import show
 
-    plan = _plan(study)
+    plan = _due(study)
     while show(plan, RESULTS, clear=watch) and watch:
         time.sleep(2)
 
@@ -357,6 +365,26 @@ def pilot(
     passed = judge(short, _plan(study), RESULTS, REPORTS)
     # Exit status 0 either way: Snakemake would delete the verdict of a job that failed.
     print("passed" if passed else f"did not pass: study {study} will be refused")
+
+
+@app.command()
+def look(
+    study: StudyName,
+    number: Annotated[
+        int | None, typer.Option(min=1, help="from 1; the next one if not given")
+    ] = None,
+    allow_mixed_code: Annotated[
+        bool, typer.Option("--allow-mixed-code", help="judge runs of different code together")
+    ] = False,
+) -> None:
+    """Judge the open questions of a study with looks after a block; write reports/STUDY/looks.json.
+
+    Snakemake calls it: `snakemake --cores all block --config study=STUDY`.
+    """
+    from aib.reporting.looks import take_look
+
+    folder = REPORTS / study
+    print("\n".join(take_look(_plan(study), RESULTS, folder, number, allow_mixed_code)))
 
 
 # ---------------------------------------------------------------- reports
@@ -385,8 +413,10 @@ def report(
     from aib.evidence import SEALED, unpack
     from aib.params import load
     from aib.reporting.collect import collect
+    from aib.reporting.looks import check_looks
     from aib.reporting.page import write_report
     from aib.reporting.summary import headline_lines
+    from aib.studies.blocks import check_over, due, taken
 
     if evidence is not None and to is None:
         raise AibError("say where to with --to: reports/STUDY has figures that evidence does not")
@@ -394,13 +424,19 @@ def report(
     with TemporaryDirectory() as unpacked:
         if evidence is not None:
             unpack(evidence, study, Path(unpacked))
+        plan = _plan(study)
+        looks_in = REPORTS / study if evidence is None else Path(unpacked)
+        looks = taken(plan, looks_in)
+        check_over(plan, looks)
         results = collect(
-            _plan(study),
+            due(plan, looks),
             RESULTS if evidence is None else Path(unpacked),
             allow_mixed_code=allow_mixed_code,
             allow_missing=allow_missing,
             sealed=None if evidence is None else SEALED,
         )
+        if looks:
+            check_looks(results, looks, looks_in)
         summary = write_report(results, folder, load(Path.cwd()).published)
     print("\n".join([*headline_lines(summary), str(folder / "index.html")]))
     if results.plan.study.tuning:
@@ -418,7 +454,7 @@ def evidence(study: StudyName = "quick") -> None:
     from aib.evidence import default_path, write
 
     path = default_path(REPORTS, study)
-    runs = write(_plan(study), RESULTS, path)
+    runs = write(_due(study), RESULTS, path)
     print(f"{path}: {runs} runs, {path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -463,7 +499,7 @@ def track(study: StudyName = "quick") -> None:
     """Import a study's finished runs into MLflow (mlflow.db, or MLFLOW_TRACKING_URI)."""
     from aib.tracking import import_study
 
-    print(import_study(_plan(study), RESULTS, REPORTS))
+    print(import_study(_due(study), RESULTS, REPORTS))
 
 
 if __name__ == "__main__":

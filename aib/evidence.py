@@ -19,6 +19,7 @@ from scipy.stats import rankdata
 from aib.errors import AibError
 from aib.files import ADOPTED, ATTENTION, METRICS, PREDICTIONS, RESULT, SPEC
 from aib.record import EVALUATION, PARTS, read
+from aib.studies.blocks import LOOKS
 from aib.studies.plan import Plan
 
 MANIFEST, SCHEMA = "evidence.json", 1
@@ -48,6 +49,9 @@ def write(plan: Plan, results_root: Path, path: Path) -> int:
         for folder in finished
         for name, content in _members(results_root / folder)
     }
+    looks = path.parents[1] / LOOKS  # of reports/STUDY
+    if looks.exists():
+        members[LOOKS] = looks.read_bytes()
     split = plan.runs[0].evaluation.split
     for dataset in plan.study.datasets:
         name = f"data/{dataset}/{split}_sources.npy"

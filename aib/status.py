@@ -109,6 +109,8 @@ def grid(plan: Plan) -> None:
             f"power of {questions.replace('_', ' ')} at a spread of {planned['std']:g}: "
             f"{found['superiority']:.2f} at the margin, {found['equivalence']:.2f} at 0"
         )
+    if study.looks:
+        console.print(f"looks after {', '.join(map(str, study.looks.after))} seeds an arm")
     console.print(f"stopping rule: {study.stopping_rule}")
 
 

@@ -11,6 +11,7 @@ from aib.params import WorkflowConfig, check, load
 from aib.provenance import PREPARING, REPORT, TRAINING, code_hash
 from aib.record import adopted_hashes, recorded_code
 from aib.reporting import template_files
+from aib.studies.blocks import LOOKS, check_over, due, next_look, taken
 from aib.studies.gates import check_gates
 from aib.studies.pilot import pilot_plan
 from aib.studies.plan import declared, plan_all
@@ -21,12 +22,15 @@ try:
     PARAMETERS = load(Path.cwd())
     PLANS = plan_all(PARAMETERS)
     declared(PARAMETERS, CONFIG.study)
+    WHOLE = PLANS[CONFIG.study]
+    TAKEN = taken(WHOLE, Path("reports") / CONFIG.study)
 except AibError as error:
     sys.exit(f"error: {error}")
 
 STUDY = CONFIG.study
 TRAINING_CODE = code_hash(TRAINING)
-PLAN = PLANS[STUDY]
+PLAN = due(WHOLE, TAKEN)  # all of it, but in a study with looks
+LOOK = next_look(WHOLE, TAKEN)
 PILOT = pilot_plan(PARAMETERS, STUDY) if PLAN.study.pilot else None
 write_specs([PLAN, PILOT] if PILOT else [PLAN], Path("results"))
 # Not params of a rule: where a run is trained must not make it another run, nor adopted code.
@@ -80,15 +84,26 @@ def files_of(wildcards):
     return [f"{folder}/{download.file}" for download in dataset.downloads]
 
 
-def all_runs(wildcards):
-    """Every run of the study, and what is evaluated of it; refused before its stages."""
+def block_runs(wildcards):
+    """Every run that is due; refused before the study's stages."""
     try:
-        check_gates(PARAMETERS, PLAN, Path("reports"))
+        check_gates(PARAMETERS, WHOLE, Path("reports"))
+    except AibError as error:
+        sys.exit(f"error: {error}")
+    return run_files("result.json")
+
+
+def all_runs(wildcards):
+    """Every run of the study, and what is evaluated of it; refused before its last look."""
+    runs = block_runs(wildcards)
+    try:
+        check_over(WHOLE, TAKEN)
     except AibError as error:
         sys.exit(f"error: {error}")
     # A study that is scored on validation looks at no test image.
     on_test = [run for run in PLAN.runs if run.evaluation.split == "test"]
-    return run_files("result.json") + run_files("evaluation.json", on_test)
+    looks = [f"reports/{STUDY}/{LOOKS}"] if TAKEN else []
+    return runs + run_files("evaluation.json", on_test) + looks
 
 
 def entries_of(wildcards):
