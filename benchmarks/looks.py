@@ -1,4 +1,4 @@
-"""What looks cost and save, by simulation: `python benchmarks/looks.py` (3 minutes).
+"""What looks cost and save, by simulation: `python benchmarks/looks.py` (4 minutes).
 
 Made-up studies with looks, judged by the very functions that judge real ones: how often a family
 holds a wrong word, as benchmarks/error_rates.py counts it, and how many runs are never trained. The
@@ -151,25 +151,29 @@ def _saved(
     """Of one study: shares of right words, with looks and at once; of wrong words; of runs."""
     pairs = draw(rng, differences, std, AFTER[-1])
     stops = judge_pairs(pairs, plan_looks(AFTER, ALPHA, len(pairs)))
-    with_looks = [judgement.verdict for _, judgement in stops]
-    at_once = [judgement.verdict for judgement in judge_family(pairs, MARGIN, ALPHA)]
-    right = [
-        Verdict.EQUIVALENT if difference < MARGIN else Verdict.BETTER for difference in differences
-    ]
+    at_once = judge_family(pairs, MARGIN, ALPHA)
+    right, wrong = _told([judgement for _, judgement in stops], differences)
     seeds = [AFTER[number - 1] for number, _ in stops]
     trained = sum(seeds) + max(seeds)  # the control goes on with the last treatment
-    return (
-        np.mean(np.equal(with_looks, right)),
-        np.mean(np.equal(at_once, right)),
-        np.mean([_wrong(*pair) for pair in zip(with_looks, differences, strict=True)]),
-        1 - trained / (AFTER[-1] * (len(pairs) + 1)),
-    )
+    saved = 1 - trained / (AFTER[-1] * (len(pairs) + 1))
+    return right, _told(at_once, differences)[0], wrong, saved
 
 
-def _wrong(verdict: Verdict, difference: float) -> bool:
-    if verdict is Verdict.EQUIVALENT:
-        return difference >= MARGIN
-    return verdict is Verdict.WORSE or (verdict is Verdict.BETTER and difference == 0)
+def _told(judgements: list[Judgement], differences: tuple[float, ...]) -> tuple[float, float]:
+    """The shares of questions with a word that is true, and with one that is not."""
+    wrong = sum(map(_wrong, judgements, differences))
+    decided = sum(judgement.decided for judgement in judgements)
+    return (decided - wrong) / len(judgements), wrong / len(judgements)
+
+
+def _wrong(judgement: Judgement, difference: float) -> bool:
+    """Of a true difference that is 0 or more."""
+    wrong = {
+        Verdict.BETTER: difference == 0,
+        Verdict.WORSE: True,
+        Verdict.EQUIVALENT: difference >= MARGIN,
+    }
+    return wrong.get(judgement.verdict, False)
 
 
 def main() -> None:

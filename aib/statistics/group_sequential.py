@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # verdicts hold p values against looks, not the other way rou
     from aib.statistics.verdicts import Judgement
 
 NODES, WEIGHTS = roots_legendre(500)
+TINY = 1e-12  # of an interval's level: at less its confidence would be 1
 FAR = 40.0  # standard deviations: beyond it the normal density is 0 in double precision
 
 
@@ -57,13 +58,11 @@ def plan_looks(after: tuple[int, ...], alpha: float, questions: int) -> tuple[Lo
     """
     share = alpha / questions
     fractions = [seeds / after[-1] for seeds in after]
-    levels = (
-        nominal_levels(fractions, share, sides=2),
-        nominal_levels(fractions, share, sides=1),
-        nominal_levels(fractions, alpha, sides=2),
-    )
+    told, within = (nominal_levels(fractions, share, sides) for sides in (2, 1))
+    intervals = [max(level, TINY) for level in nominal_levels(fractions, alpha, sides=2)]
     return tuple(
-        Look(seeds, *nominal, share) for seeds, *nominal in zip(after, *levels, strict=True)
+        Look(seeds, *levels, share)
+        for seeds, *levels in zip(after, told, within, intervals, strict=True)
     )
 
 

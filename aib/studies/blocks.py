@@ -129,7 +129,7 @@ def words_given(looks: Sequence[Taken]) -> dict[tuple[str, ...], tuple[int, str]
     """Each decided question by its key: after how many seeds an arm, and its verdict."""
     return {
         word.key: (look.seeds, word.verdict)
-        for look in looks
+        for look in reversed(looks)  # the first word is the one that stays
         for word in look.questions
         if word.verdict != "undecided"
     }
