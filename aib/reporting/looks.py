@@ -15,6 +15,7 @@ from aib.studies.blocks import (
     Looks,
     Taken,
     Word,
+    check_declared,
     declaration,
     due,
     next_look,
@@ -37,8 +38,7 @@ def take_look(
     One that was taken is only shown. Returns lines for the terminal. `AibError` for a look that is
     not the next one, for missing runs, and where the runs contradict an earlier look.
     """
-    if not plan.study.looks:
-        raise AibError(f"study '{plan.name}' declares no 'looks': its report judges it, once")
+    check_declared(plan)
     looks = taken(plan, folder)
     coming = next_look(plan, looks)
     number = number or coming or len(looks)

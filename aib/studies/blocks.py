@@ -135,6 +135,12 @@ def words_given(looks: Sequence[Taken]) -> dict[tuple[str, ...], tuple[int, str]
     }
 
 
+def check_declared(plan: Plan) -> None:
+    """Refuse a study without looks where they are asked for."""
+    if not plan.study.looks:
+        raise AibError(f"study '{plan.name}' declares no 'looks': its report judges it, once")
+
+
 def next_look(plan: Plan, looks: Sequence[Taken]) -> int | None:
     """The number of the look to be taken next, from 1; None where all is decided or looked at."""
     if not plan.study.looks or len(looks) == len(plan.study.looks.after):

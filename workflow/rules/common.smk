@@ -11,7 +11,7 @@ from aib.params import WorkflowConfig, check, load
 from aib.provenance import PREPARING, REPORT, TRAINING, code_hash
 from aib.record import adopted_hashes, recorded_code
 from aib.reporting import template_files
-from aib.studies.blocks import LOOKS, check_over, due, next_look, taken
+from aib.studies.blocks import LOOKS, check_declared, check_over, due, next_look, taken
 from aib.studies.gates import check_gates
 from aib.studies.pilot import pilot_plan
 from aib.studies.plan import declared, plan_all
@@ -84,22 +84,24 @@ def files_of(wildcards):
     return [f"{folder}/{download.file}" for download in dataset.downloads]
 
 
-def block_runs(wildcards):
-    """Every run that is due; refused before the study's stages."""
+def due_runs(check_due):
+    """Every run that is due; refused before the study's stages, and by `check_due`."""
     try:
         check_gates(PARAMETERS, WHOLE, Path("reports"))
+        check_due()
     except AibError as error:
         sys.exit(f"error: {error}")
     return run_files("result.json")
 
 
+def block_runs(wildcards):
+    """The runs of the block that is due, in a study with looks."""
+    return due_runs(lambda: check_declared(WHOLE))
+
+
 def all_runs(wildcards):
     """Every run of the study, and what is evaluated of it; refused before its last look."""
-    runs = block_runs(wildcards)
-    try:
-        check_over(WHOLE, TAKEN)
-    except AibError as error:
-        sys.exit(f"error: {error}")
+    runs = due_runs(lambda: check_over(WHOLE, TAKEN))
     # A study that is scored on validation looks at no test image.
     on_test = [run for run in PLAN.runs if run.evaluation.split == "test"]
     looks = [f"reports/{STUDY}/{LOOKS}"] if TAKEN else []
