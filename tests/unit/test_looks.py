@@ -70,6 +70,7 @@ def test_a_decided_question_stops_the_arms_that_no_open_one_needs(plan, tmp_path
         "vgg-aib-qt against vgg": "better",
         "vgg-aib [beta=0.1] against vgg-aib": "worse",
     }
+    assert len(verdicts(first)) == len(asked(plan)) == 8
     assert verdicts(first).keys() - verdicts(second).keys() == decided.keys()  # not asked again
     after = seeds(due(plan, taken(plan, tmp_path)[:1]))
     assert {arm for arm, count in after.items() if count == 4} == {"vgg", "vgg-aib [beta=0.1]"}
