@@ -341,10 +341,15 @@ def status(
 ) -> None:
     """Show every run of a study: done, running, failed, waiting."""
     from aib.status import show
+    from aib.studies.blocks import due, next_look, next_words, taken
 
-    plan = _due(study)
-    while show(plan, RESULTS, clear=watch) and watch:
+    plan = _plan(study)
+    looks = taken(plan, REPORTS / study)
+    while show(due(plan, looks), RESULTS, clear=watch) and watch:
         time.sleep(2)
+    number = next_look(plan, looks)
+    if number:
+        print(next_words(plan, number))
 
 
 @app.command()

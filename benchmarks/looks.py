@@ -123,12 +123,12 @@ def scenarios() -> list[Scenario]:
 
 
 def savings() -> list[str]:
-    """How many runs are saved, and what that costs in questions decided rightly."""
+    """How many runs are saved, and what that costs in true words."""
     lines = [
         f"{STUDIES} made-up studies a row: 3 treatments and one control, looks after "
         f"{', '.join(map(str, AFTER))} seeds an arm, margin {MARGIN:g} points. “At once”: all "
         "seeds, Holm's method.\n",
-        "| spread | true differences | right words with looks, % | at once, % | wrong words with "
+        "| spread | true differences | true words with looks, % | at once, % | wrong words with "
         "looks, % | runs saved, % |",
         "|---|---|---|---|---|---|",
     ]
@@ -148,15 +148,15 @@ def savings() -> list[str]:
 def _saved(
     rng: np.random.Generator, differences: tuple[float, ...], std: float
 ) -> tuple[float, ...]:
-    """Of one study: shares of right words, with looks and at once; of wrong words; of runs."""
+    """Of one study: shares of true words, with looks and at once; of wrong words; of runs."""
     pairs = draw(rng, differences, std, AFTER[-1])
     stops = judge_pairs(pairs, plan_looks(AFTER, ALPHA, len(pairs)))
     at_once = judge_family(pairs, MARGIN, ALPHA)
-    right, wrong = _told([judgement for _, judgement in stops], differences)
+    true, wrong = _told([judgement for _, judgement in stops], differences)
     seeds = [AFTER[number - 1] for number, _ in stops]
     trained = sum(seeds) + max(seeds)  # the control goes on with the last treatment
     saved = 1 - trained / (AFTER[-1] * (len(pairs) + 1))
-    return right, _told(at_once, differences)[0], wrong, saved
+    return true, _told(at_once, differences)[0], wrong, saved
 
 
 def _told(judgements: list[Judgement], differences: tuple[float, ...]) -> tuple[float, float]:
