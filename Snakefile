@@ -2,6 +2,7 @@
 #
 #   snakemake --cores 2                             study quick
 #   snakemake --cores 2 --config study=cifar10-smoke
+#   snakemake --cores 2 block --config study=NAME   one block of seeds, in a study with looks
 #
 # Keys of --config: study, device (auto, cpu, cuda), trainings_per_gpu, allow_mixed_code.
 from snakemake.utils import min_version
@@ -17,6 +18,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/pilot.smk"
+include: "workflow/rules/block.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tracking.smk"

@@ -54,6 +54,14 @@ def _plan(study: str):
     return plan(load(Path.cwd()), study)
 
 
+def _due(study: str):
+    """The plan with the runs alone that are due, in a study with looks."""
+    from aib.studies.blocks import due, taken
+
+    plan = _plan(study)
+    return due(plan, taken(plan, REPORTS / study))
+
+
 def _library():
     from aib.data.library import Library
     from aib.params import load
@@ -274,7 +282,7 @@ def adopt(
     """After a refactoring: let finished runs stand for the new code, if it gives the same bits."""
     from aib.adoption import adopt as adopt_study
 
-    print(adopt_study(_plan(study), RESULTS, retrain, seed, device))
+    print(adopt_study(_due(study), RESULTS, retrain, seed, device))
 
 
 @app.command()
@@ -345,10 +353,15 @@ def status(
 ) -> None:
     """Show every run of a study: done, running, failed, waiting."""
     from aib.status import show
+    from aib.studies.blocks import due, next_look, next_words, taken
 
     plan = _plan(study)
-    while show(plan, RESULTS, clear=watch) and watch:
+    looks = taken(plan, REPORTS / study)
+    while show(due(plan, looks), RESULTS, clear=watch) and watch:
         time.sleep(2)
+    number = next_look(plan, looks)
+    if number:
+        print(next_words(plan, number))
 
 
 @app.command("plan")
@@ -397,6 +410,26 @@ def pilot(
     print("passed" if passed else f"did not pass: study {study} will be refused")
 
 
+@app.command()
+def look(
+    study: StudyName,
+    number: Annotated[
+        int | None, typer.Option(min=1, help="from 1; the next one if not given")
+    ] = None,
+    allow_mixed_code: Annotated[
+        bool, typer.Option("--allow-mixed-code", help="judge runs of different code together")
+    ] = False,
+) -> None:
+    """Judge the open questions of a study with looks after a block; write reports/STUDY/looks.json.
+
+    Snakemake calls it: `snakemake --cores all block --config study=STUDY`.
+    """
+    from aib.reporting.looks import take_look
+
+    folder = REPORTS / study
+    print("\n".join(take_look(_plan(study), RESULTS, folder, number, allow_mixed_code)))
+
+
 # ---------------------------------------------------------------- reports
 
 
@@ -426,8 +459,10 @@ def report(
     from aib.evidence import unpack
     from aib.params import load
     from aib.reporting.collect import collect
+    from aib.reporting.looks import check_looks
     from aib.reporting.page import write_report
     from aib.reporting.summary import headline_lines
+    from aib.studies.blocks import check_over, due, taken
 
     if evidence is not None and (to is None or add is not None):
         raise AibError(
@@ -438,13 +473,19 @@ def report(
     with TemporaryDirectory() as unpacked:
         if packed := evidence or add:
             unpack(packed, study, Path(unpacked))
+        plan = _plan(study)
+        looks_in = REPORTS / study if evidence is None else Path(unpacked)
+        looks = taken(plan, looks_in)
+        check_over(plan, looks)
         results = collect(
-            _plan(study),
+            due(plan, looks),
             RESULTS if evidence is None else Path(unpacked) / "no other results",
             allow_mixed_code=allow_mixed_code,
             allow_missing=allow_missing,
             elsewhere=Path(unpacked),
         )
+        if looks:
+            check_looks(results, looks, looks_in)
         summary = write_report(results, folder, load(Path.cwd()).published)
     print("\n".join([*headline_lines(summary), str(folder / "index.html")]))
     if results.plan.study.tuning:
@@ -466,7 +507,7 @@ def evidence(study: StudyName = "quick") -> None:
     from aib.params import load
 
     path = default_path(REPORTS, study)
-    packed = write(_plan(study), load(Path.cwd()).evaluations, RESULTS, path)
+    packed = write(_due(study), load(Path.cwd()).evaluations, RESULTS, path)
     print(f"{path}: {packed.here + packed.kept} runs, {path.stat().st_size / 1e6:.1f} MB")
     if packed.kept:
         print(f"{packed.kept} of them are not here and were in the file already")
@@ -515,7 +556,7 @@ def track(study: StudyName = "quick") -> None:
     """Import a study's finished runs into MLflow (mlflow.db, or MLFLOW_TRACKING_URI)."""
     from aib.tracking import import_study
 
-    print(import_study(_plan(study), RESULTS, REPORTS))
+    print(import_study(_due(study), RESULTS, REPORTS))
 
 
 if __name__ == "__main__":

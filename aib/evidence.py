@@ -23,6 +23,7 @@ from aib.evaluation.identity import identity
 from aib.evaluation.parts import Common
 from aib.files import ADOPTED, ATTENTION, METRICS, PREDICTIONS, RESULT, SPEC, write_atomically
 from aib.record import EVALUATION, PARTS, read
+from aib.studies.blocks import LOOKS
 from aib.studies.plan import Plan
 
 MANIFEST, SCHEMA = "evidence.json", 1
@@ -67,6 +68,9 @@ def write(plan: Plan, evaluations: dict[str, Common], results_root: Path, path: 
         for name, content in before.items()
         if name.startswith("data/") or not {*kept}.isdisjoint(PurePath(name).parents)
     }
+    looks = path.parents[1] / LOOKS  # of reports/STUDY
+    if looks.exists():
+        members[LOOKS] = looks.read_bytes()
     split = plan.runs[0].evaluation.split
     for dataset in plan.study.datasets:
         name = f"data/{dataset}/{split}_sources.npy"

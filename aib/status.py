@@ -101,6 +101,8 @@ def grid(plan: Plan) -> None:
     for line in power_lines(asked(plan), plan):
         console.print(escape(line))
     console.print(f"margin {study.margin} percentage points, alpha {study.alpha}")
+    if study.looks:
+        console.print(f"looks after {', '.join(map(str, study.looks.after))} seeds an arm")
     console.print(f"stopping rule: {study.stopping_rule}")
 
 

@@ -28,7 +28,6 @@ CONTRASTS = 3
 WIDE, MIDDLE, NARROW = 1.5, 0.5, 0.3
 BAD_SHARE, BAD = 0.2, -10.0
 DOCUMENT = Path(__file__).parents[1] / "docs" / "statistics.md"
-BEGIN, END = "<!-- error rates: begin -->", "<!-- error rates: end -->"
 DIFFERS = frozenset({Verdict.BETTER, Verdict.WORSE})
 WITHIN = frozenset({Verdict.EQUIVALENT})
 
@@ -209,10 +208,11 @@ def rate(scenario: Scenario, number: int) -> float:
     return float(np.mean(wrong))
 
 
-def main() -> None:
-    begin, lines, broken = time.perf_counter(), [], False
+def error_rows(scenarios: list[Scenario]) -> tuple[list[str], bool]:
+    """The table of these scenarios, and whether a promise is broken."""
+    lines, broken = [], False
     allowed = ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / STUDIES)
-    for number, scenario in enumerate(scenarios()):
+    for number, scenario in enumerate(scenarios):
         found = rate(scenario, number)
         error = np.sqrt(found * (1 - found) / STUDIES)
         broken |= scenario.promised and found > allowed
@@ -229,10 +229,22 @@ def main() -> None:
         "| studies; truth | wrong verdict | in % of studies | ± | alpha |",
         "|---|---|---|---|---|",
     ]
+    return head + lines, broken
+
+
+def replace_table(name: str, lines: list[str]) -> None:
+    """Put the lines between the marks of that name in docs/statistics.md."""
+    begin, end = (f"<!-- {name}: {mark} -->" for mark in ("begin", "end"))
     text = DOCUMENT.read_text()
-    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    DOCUMENT.write_text(before + "\n" + "\n".join([*head, *lines]) + "\n" + after)
-    print(f"{time.perf_counter() - begin:.0f} s")
+    before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
+    DOCUMENT.write_text(before + "\n" + "\n".join(lines) + "\n" + after)
+
+
+def main() -> None:
+    began = time.perf_counter()
+    lines, broken = error_rows(scenarios())
+    replace_table("error rates", lines)
+    print(f"{time.perf_counter() - began:.0f} s")
     sys.exit(int(broken))
 
 

@@ -1,5 +1,6 @@
 """Studies, and what the workflow may be told."""
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, Literal, Self
 
@@ -102,6 +103,26 @@ class Tuning(Strict):
         return grid
 
 
+class Looks(Strict):
+    """Seeds in blocks: the questions are judged after each, and a decided one stops its arms."""
+
+    after: tuple[int, ...] = Field(
+        min_length=2, description="seeds an arm at each look; the last is all of them"
+    )
+    spending: Literal["obrien-fleming"] = Field(
+        description="how each question spends its share of alpha over the looks"
+    )
+
+    @field_validator("after")
+    @classmethod
+    def _increasing(cls, after: tuple[int, ...]) -> tuple[int, ...]:
+        if after[0] < 2:
+            raise ValueError("a look needs at least 2 seeds an arm")
+        if any(later <= sooner for sooner, later in itertools.pairwise(after)):
+            raise ValueError("the numbers of seeds must increase")
+        return after
+
+
 class Study(Strict):
     """All that was decided before the runs: arms, seeds, questions, margin."""
 
@@ -123,6 +144,7 @@ class Study(Strict):
         default="kept", description="what means and comparisons do with runs that collapsed"
     )
     stopping_rule: str
+    looks: Looks | None = None
     spread: Spread | None = None
     arms: dict[Name, Arm] = Field(min_length=1)
     factorial: Factorial | None = None
@@ -157,6 +179,23 @@ class Study(Strict):
         asks = self.contrasts or self.ablations or self.factorial or self.measures
         if self.tuning and (asks or self.tuned_in):
             raise ValueError("a tuning study has arms and a grid, and no question")
+        return self
+
+    @model_validator(mode="after")
+    def _looks_fit(self) -> Self:
+        if self.looks is None:
+            return self
+        if self.looks.after[-1] != len(self.seeds):
+            raise ValueError(
+                f"the last of 'looks.after' is {self.looks.after[-1]}, and there are "
+                f"{len(self.seeds)} 'seeds'"
+            )
+        if not (self.factorial or self.contrasts or self.ablations):
+            raise ValueError("'looks' are at questions, and the study declares none")
+        if "correction" in self.model_fields_set:
+            raise ValueError(
+                "'correction' has no use beside 'looks': every question has its own share of alpha"
+            )
         return self
 
 

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,17 @@ class CellResults:
     def values(self, metric: str) -> np.ndarray:
         """One headline figure a counted run."""
         return np.array([self.headline(record, metric) for record in self.counted])
+
+    def first(self, count: int) -> "CellResults":
+        """The cell as it was when so many seeds had been run, in their declared order."""
+        cell = replace(self.cell, runs=self.cell.runs[:count])
+        seeds = {run.seed for run in cell.runs}
+        kinds = {
+            kind: tuple(r for r in getattr(self, kind) if r.result["seed"] in seeds)
+            for kind in ("counted", "collapsed", "diverged")
+        }
+        missing = tuple(run for run in self.missing if run.seed in seeds)
+        return replace(self, cell=cell, missing=missing, **kinds)
 
     def headline(self, record: Record, metric: str) -> float:
         """A figure of one run at the study's checkpoint, see `headline`."""

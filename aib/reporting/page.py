@@ -160,9 +160,10 @@ def sentence(row: dict[str, Any], alpha: float, split: str = "test") -> dict[str
     treatment, control = row["treatment"], row["control"]
     if row["low"] is None:
         return {"claim": f"{treatment} against {control}.", "found": "", "rest": row["reason"]}
+    interval = "repeated interval" if "look" in row else "interval"
     found = (
-        f"{signed(row['difference'])} points of {split} accuracy, {100 * (1 - alpha):g} % interval "
-        f"{signed(row['low'])} to {signed(row['high'])}."
+        f"{signed(row['difference'])} points of {split} accuracy, "
+        f"{100 * (1 - alpha):g} % {interval} {signed(row['low'])} to {signed(row['high'])}."
     )
     rest = row["reason"]
     if row["verdict"] == "equivalent":

@@ -15,6 +15,7 @@ from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.evaluations import tell
 from aib.reporting.measures import measure_rows
+from aib.reporting.stopping import Arms, Stop, judge_questions
 from aib.reporting.words import number
 from aib.statistics import (
     Comparison,
@@ -30,13 +31,14 @@ from aib.statistics import (
     spread,
     two_way_bootstrap,
 )
+from aib.statistics.group_sequential import Look
 from aib.statistics.power import MOST_SEEDS
+from aib.studies.blocks import MAIN_EFFECTS
 from aib.studies.plan import Question
 
 # Stands for a contrast that cannot be computed: one run an arm has no p, which counts as 1, so
 # that the contrast keeps its place in the declared family.
 NO_RUNS = [0.0]
-MAIN_EFFECTS = "main effects"  # the family of the factorial's two questions
 BEST = 100.0  # the highest accuracy, in per cent
 
 
@@ -88,20 +90,25 @@ def main_effect_rows(results: StudyResults) -> list[dict[str, Any]]:
     study = results.plan.study
     if not study.factorial:
         return []
-    judgements = judge_main_effects(
-        [factorial_values(results, dataset) for dataset in results.datasets],
-        study.margin,
-        study.alpha,
-        [resolution(results, dataset) for dataset in results.datasets],
-        BEST,
-    )
+
+    def judge(groups: Sequence[Arms], look: Look | None) -> list[Judgement]:
+        return judge_main_effects(
+            [factorial_values(arms) for arms in groups],
+            study.margin,
+            study.alpha,
+            [resolution(results, arms[0].dataset) for arms in groups],
+            BEST,
+            look,
+        )
+
+    groups = [factorial_arms(results, dataset) for dataset in results.datasets]
+    stops = judge_questions(results, groups, judge, each=2)
     rows = []
-    for place, judgement in enumerate(judgements):
+    for place, stop in enumerate(stops):
         dataset, part = results.datasets[place // 2], ("attention", "bottleneck")[place % 2]
-        other = getattr(study.factorial, part)
-        with_it = [results.cell(dataset, arm) for arm in (other, study.factorial.both)]
-        arms = [results.cell(dataset, arm) for arm in study.factorial.arms]
-        without = [arm for arm in arms if arm not in with_it]
+        names = getattr(study.factorial, part), study.factorial.both
+        with_it = [arm for arm in stop.arms if arm.arm in names]
+        without = [arm for arm in stop.arms if arm.arm not in names]
         counts = {
             "n_treatment": sum(len(arm.counted) for arm in with_it),
             "n_control": sum(len(arm.counted) for arm in without),
@@ -109,13 +116,13 @@ def main_effect_rows(results: StudyResults) -> list[dict[str, Any]]:
         row = {
             "dataset": dataset,
             "family": MAIN_EFFECTS,
-            "family_size": len(judgements),
+            "family_size": len(stops),
             "treatment": part,
             "control": f"no {part}",
-            "verdict": str(judgement.verdict),
+            "verdict": str(stop.judgement.verdict),
             "margin": study.margin,
         }
-        rows.append(row | _judged(results, arms, judgement) | counts)
+        rows.append(row | _judged(results, stop) | counts)
     return rows
 
 
@@ -123,8 +130,8 @@ def interaction_rows(results: StudyResults) -> list[dict[str, Any]]:
     """How much more attention does with the bottleneck than without: reported, not judged."""
     study, rows = results.plan.study, []
     for dataset in results.datasets if study.factorial else ():
-        found = factorial(factorial_values(results, dataset), study.margin, results.confidence)
-        arms = [results.cell(dataset, arm) for arm in study.factorial.arms]
+        arms = factorial_arms(results, dataset)
+        found = factorial(factorial_values(arms), study.margin, results.confidence)
         empty = not all(arm.counted for arm in arms)
         row = {"dataset": dataset, "n": sum(len(arm.counted) for arm in arms)}
         row |= spread("interaction", None if empty else found.interaction.interval)
@@ -132,13 +139,17 @@ def interaction_rows(results: StudyResults) -> list[dict[str, Any]]:
     return rows
 
 
-def factorial_values(results: StudyResults, dataset: str) -> list[ArrayLike]:
-    """Accuracies of the factorial's four arms, in the order neither, attention, bottleneck, both.
+def factorial_arms(results: StudyResults, dataset: str) -> list[CellResults]:
+    """The factorial's four arms, in the order neither, attention, bottleneck, both."""
+    return [results.cell(dataset, arm) for arm in results.plan.study.factorial.arms]
+
+
+def factorial_values(arms: Arms) -> list[ArrayLike]:
+    """Accuracies of each arm.
 
     An arm without runs has a single made-up value, which leaves everything undecided.
     """
-    cells = [results.cell(dataset, arm) for arm in results.plan.study.factorial.arms]
-    return [cell.values("accuracy") if cell.counted else NO_RUNS for cell in cells]
+    return [arm.values("accuracy") if arm.counted else NO_RUNS for arm in arms]
 
 
 def resolution(results: StudyResults, dataset: str) -> float:
@@ -153,33 +164,38 @@ def contrast_rows(results: StudyResults) -> list[dict[str, Any]]:
     study, questions = results.plan.study, results.plan.questions
     resolutions = {dataset: resolution(results, dataset) for dataset in results.datasets}
     rows = []
-    for family in dict.fromkeys(question.family for question in questions):
-        members = [question for question in questions if question.family == family]
-        arms = [_arms(results, question) for question in members]
-        judgements = judge_family(
+
+    def judge(pairs: Sequence[Arms], look: Look | None) -> list[Judgement]:
+        return judge_family(
             [
                 tuple(arm.values("accuracy") for arm in pair)
                 if _computable(pair)
                 else (NO_RUNS, NO_RUNS)
-                for pair in arms
+                for pair in pairs
             ],
             study.margin,
             study.alpha,
             study.correction,
-            [resolutions[question.dataset] for question in members],
+            [resolutions[pair[0].dataset] for pair in pairs],
             BEST,
+            look,
         )
-        for question, pair, judgement in zip(members, arms, judgements, strict=True):
+
+    for family in dict.fromkeys(question.family for question in questions):
+        members = [question for question in questions if question.family == family]
+        stops = judge_questions(results, [_arms(results, q) for q in members], judge)
+        for question, stop in zip(members, stops, strict=True):
+            pair = stop.arms
             row = {
                 "dataset": question.dataset,
                 "family": family,
                 "family_size": len(members),
                 "treatment": question.treatment,
                 "control": question.control,
-                "verdict": str(judgement.verdict),
+                "verdict": str(stop.judgement.verdict),
                 "margin": study.margin,
             }
-            row |= _judged(results, pair, judgement)
+            row |= _judged(results, stop)
             row |= {"n_treatment": len(pair[0].counted), "n_control": len(pair[1].counted)}
             rows.append(row | (_compared(results, *pair) if _computable(pair) else {}))
     return rows
@@ -196,10 +212,9 @@ def _computable(arms: Sequence[CellResults]) -> bool:
     return all(arm.counted for arm in arms)
 
 
-def _judged(
-    results: StudyResults, arms: Sequence[CellResults], judgement: Judgement
-) -> dict[str, Any]:
+def _judged(results: StudyResults, stop: Stop) -> dict[str, Any]:
     """What the verdict rests on, in numbers and in words."""
+    arms, judgement = stop.arms, stop.judgement
     found = {
         "difference": judgement.difference.estimate,
         "low": judgement.difference.low,
@@ -218,6 +233,10 @@ def _judged(
         found = dict.fromkeys(found)
         words = [f"No run of {empty.arm} is counted, so there is nothing to compare."]
     words += [collapsed_words(results, arm) for arm in arms if arm.collapsed]
+    if stop.look:
+        after = results.plan.study.looks.after
+        found |= {"look": stop.look, "seeds": after[stop.look - 1]}
+        words.append(f"Look {stop.look} of {len(after)}, {found['seeds']} seeds an arm.")
     return found | {"reason": " ".join(words)}
 
 

@@ -21,6 +21,9 @@ an undecided question all are undecided. One sequence that any verdict keeps ope
 difference" again after a question where that hypothesis held and survived, and would err in up to
 k alpha of families; benchmarks/error_rates.py shows it.
 
+Where a study declares looks, each question has its share of alpha and spends it over its own looks,
+see `aib.statistics.group_sequential`; no question waits for another.
+
 The tests take runs as draws from roughly normal values. Where the data cannot carry a verdict at
 all, none is given, see `judge_family`.
 """
@@ -37,6 +40,7 @@ from numpy.typing import ArrayLike
 
 from aib.statistics.comparisons import welch
 from aib.statistics.factorial import factorial
+from aib.statistics.group_sequential import Look
 from aib.statistics.intervals import Interval, as_values
 from aib.statistics.power import (
     seeds_for_equivalence,
@@ -64,7 +68,8 @@ class Judgement:
 
     difference is the interval of this question alone, at confidence 1 - alpha. A raw p is NaN where
     an arm has fewer than two runs. The adjusted p values decide; in them a question counts as 1 for
-    every kind of verdict that its data cannot carry.
+    every kind of verdict that its data cannot carry. At a look they are p times alpha over the
+    nominal level, and the interval is the repeated one.
     """
 
     verdict: Verdict
@@ -80,6 +85,11 @@ class Judgement:
     degrees: int
     arms: int  # 2, or 4 for a main effect
     strictest: float  # the level that a question of this family may have to meet
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a word other than *undecided*."""
+        return self.verdict is not Verdict.UNDECIDED
 
     @cached_property
     def seeds_needed_equivalence(self) -> int | None:
@@ -142,6 +152,16 @@ CORRECTIONS: dict[Correction, Callable[[ArrayLike], np.ndarray]] = {
 }
 
 
+def _against(level: float, alpha: float) -> Callable[[ArrayLike], np.ndarray]:
+    """Adjusted p values that are below alpha where p is below the level."""
+
+    def adjust(p_values: ArrayLike) -> np.ndarray:
+        p_values = _without_nan(p_values)
+        return np.minimum(alpha / level * p_values, 1) if level else np.ones(p_values.shape)
+
+    return adjust
+
+
 def strictest_level(alpha: float, questions: int, correction: Correction) -> float:
     """The level that the hardest question of a family must meet."""
     return alpha / questions if correction == "holm" else alpha
@@ -168,6 +188,7 @@ def judge_family(
     correction: Correction = "holm",
     resolutions: Sequence[float] | None = None,
     ceiling: float = math.inf,
+    look: Look | None = None,
 ) -> list[Judgement]:
     """Judge every (treatment, control) pair of a declared family, in order, at level alpha.
 
@@ -185,10 +206,10 @@ def judge_family(
     resolutions = resolutions if resolutions is not None else [0.0] * len(comparisons)
     margins = np.broadcast_to(margin, len(comparisons)).tolist()
     evidence = [
-        _of_pair(*pair, own, alpha, resolution, ceiling)
+        _of_pair(*pair, own, _interval_level(alpha, look), resolution, ceiling)
         for pair, own, resolution in zip(comparisons, margins, resolutions, strict=True)
     ]
-    return _judge(evidence, margins, alpha, correction)
+    return _judge(evidence, margins, alpha, correction, look)
 
 
 def judge_main_effects(
@@ -197,19 +218,24 @@ def judge_main_effects(
     alpha: float = 0.05,
     resolutions: Sequence[float] | None = None,
     ceiling: float = math.inf,
+    look: Look | None = None,
 ) -> list[Judgement]:
     """Judge both main effects of each (neither, first, second, both), in order, as one family.
 
     Rules and arguments as in `judge_family`. Neither effect comes before the other, so the
-    correction is always Holm's.
+    correction is always Holm's, but at a look.
     """
     resolutions = resolutions if resolutions is not None else [0.0] * len(factorials)
     evidence = [
         effect
         for arms, resolution in zip(factorials, resolutions, strict=True)
-        for effect in _of_factorial(arms, margin, alpha, resolution, ceiling)
+        for effect in _of_factorial(arms, margin, _interval_level(alpha, look), resolution, ceiling)
     ]
-    return _judge(evidence, [margin] * len(evidence), alpha, "holm")
+    return _judge(evidence, [margin] * len(evidence), alpha, "holm", look)
+
+
+def _interval_level(alpha: float, look: Look | None) -> float:
+    return look.interval if look else alpha
 
 
 # ---------------------------------------------------------------- what the runs say
@@ -277,11 +303,20 @@ def _at_ceiling(
 
 
 def _judge(
-    evidence: list[_Evidence], margins: list[float], alpha: float, correction: Correction
+    evidence: list[_Evidence],
+    margins: list[float],
+    alpha: float,
+    correction: Correction,
+    look: Look | None,
 ) -> list[Judgement]:
-    adjust = CORRECTIONS[correction]
-    superiority = adjust([math.nan if e.objection else e.superiority_p for e in evidence])
-    equivalence = adjust(
+    adjust_superiority = adjust_equivalence = CORRECTIONS[correction]
+    if look:
+        adjust_superiority = _against(look.superiority, alpha)
+        adjust_equivalence = _against(look.equivalence, alpha)
+    superiority = adjust_superiority(
+        [math.nan if e.objection else e.superiority_p for e in evidence]
+    )
+    equivalence = adjust_equivalence(
         [math.nan if e.objection or e.at_ceiling else e.equivalence_p for e in evidence]
     )
     judgements: list[Judgement] = []
@@ -294,7 +329,7 @@ def _judge(
             verdict = Verdict.EQUIVALENT
         elif p < alpha and not trivial:
             verdict = Verdict.BETTER if each.difference.estimate > 0 else Verdict.WORSE
-        sequence = correction == "fixed-sequence" and judgements
+        sequence = correction == "fixed-sequence" and judgements and not look
         reason = _reason(each, verdict, p, q, margin, alpha, judgements[-1] if sequence else None)
         judgements.append(
             Judgement(
@@ -303,7 +338,9 @@ def _judge(
                 std=math.nan if each.objection else each.std,
                 degrees=each.degrees,
                 arms=each.arms,
-                strictest=strictest_level(alpha, len(evidence), correction),
+                strictest=(
+                    look.share if look else strictest_level(alpha, len(evidence), correction)
+                ),
             )
         )
     return judgements

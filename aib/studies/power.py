@@ -51,11 +51,14 @@ def asked(plan: Plan) -> list[Asked]:
 def _family(
     study: Study, family: str, names: list[str], arms: int, correction: str, primary: bool
 ) -> list[Asked]:
-    level = strictest_level(study.alpha, len(names), correction)
-    can = study.spread is not None and len(study.seeds) > 1
-    found = powers(study, level, arms) if can else {"superiority": None, "equivalence": None}
-    shown = {key: found[key] for key in ("superiority", "equivalence")}
-    return [Asked(name, family, primary, arms, level, **shown) for name in names]
+    found = {
+        "level": strictest_level(study.alpha, len(names), correction),
+        "superiority": None,
+        "equivalence": None,
+    }
+    if study.spread is not None and len(study.seeds) > 1:
+        found = powers(study, len(names), correction, arms)
+    return [Asked(name, family, primary, arms, **found) for name in names]
 
 
 def reaches(questions: list[Asked], wanted: float) -> bool | None:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
-from aib.params.studies import Contrast, Factorial, Spread, Study
+from aib.params.studies import Contrast, Factorial, Looks, Spread, Study
 from aib.statistics import (
     equivalence_power,
     planned_power,
@@ -14,6 +14,7 @@ from aib.statistics import (
     superiority_power,
     upper_std,
 )
+from aib.statistics.group_sequential import plan_looks
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -146,6 +147,20 @@ def test_the_plan_follows_the_correction_and_the_datasets():
     assert planned_power(study(correction="fixed-sequence"))["main_effects"]["level"] == 0.025
     two = planned_power(study(datasets=("d", "e")))
     assert (two["main_effects"]["level"], two["pairs"]["level"]) == (0.0125, 0.0125)
+
+
+def test_with_looks_the_power_is_that_of_the_last_one():
+    """Which the looks before it add to, and which all seeds at once would exceed."""
+    looks = Looks(after=(2, 4, 8), spending="obrien-fleming")
+    planned, at_once = planned_power(study(looks=looks)), planned_power(study())
+    last = plan_looks((2, 4, 8), 0.05, 2)[-1]
+    for kind, arms in (("main_effects", 4), ("pairs", 2)):
+        powers = planned[kind]
+        assert powers["level"] == at_once[kind]["level"] == 0.025
+        told = superiority_power(0.6, 0.75, 8, last.superiority, arms)
+        within = equivalence_power(0.6, 0.75, 8, last.equivalence, arms)
+        assert (powers["superiority"], powers["equivalence"]) == (told, within)
+        assert 0.9 < told / at_once[kind]["superiority"] < 1
 
 
 def test_nothing_is_planned_from_no_spread_or_of_no_question():

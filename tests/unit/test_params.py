@@ -125,6 +125,28 @@ MISTAKES = [
         "seed: 1",
         ["pilot.seed 1 is one of the study's own 'seeds'"],
     ),
+    *(
+        (
+            "studies/quick.yaml",
+            "correction: holm\n",
+            f"looks: {{ after: {after}, spending: {spending} }}\n{more}",
+            told,
+        )
+        for after, spending, more, told in (
+            ("[2, 3]", "obrien-fleming", "", ["last of 'looks.after' is 3", "there are 4 'seeds'"]),
+            ("[3, 2, 4]", "obrien-fleming", "", ["looks.after", "must increase"]),
+            ("[1, 4]", "obrien-fleming", "", ["looks.after", "at least 2 seeds"]),
+            ("[4]", "obrien-fleming", "", ["looks.after", "at least 2 items"]),
+            ("[2, 4]", "pocock", "", ["looks.spending", "valid: obrien-fleming"]),
+            ("[2, 4]", "obrien-fleming", "correction: holm\n", ["'correction' has no use beside"]),
+        )
+    ),
+    (
+        "studies/quick-tuning.yaml",
+        "seeds: ",
+        "looks: { after: [2, 4], spending: obrien-fleming }\nseeds: ",
+        ["'looks' are at questions, and the study declares none"],
+    ),
     ("protocols.yaml", "released-vgg:\n", "broken: 1\nreleased-vgg:\n", ["must map names"]),
     ("models.yaml", "quantised", "quantized", ["vgg-att-qt.attention", "nearest: 'quantised'"]),
     ("models.yaml", "  anchors: 20\n", "", ["'anchors' is needed"]),

@@ -11,6 +11,7 @@ from aib.params import WorkflowConfig, check, load
 from aib.provenance import PREPARING, REPORT, TRAINING, code_hash
 from aib.record import adopted_hashes, recorded_code
 from aib.reporting import template_files
+from aib.studies.blocks import LOOKS, check_declared, check_over, due, next_look, taken
 from aib.studies.gates import check_gates
 from aib.studies.pilot import pilot_plan
 from aib.studies.plan import check_protocols, plan
@@ -21,17 +22,20 @@ try:
     PARAMETERS = load(Path.cwd())
     check_protocols(PARAMETERS)
     # Of the other studies nothing is asked, so that a mistake in one of them stops none but it.
-    PLAN = plan(PARAMETERS, CONFIG.study)
-    PILOT = pilot_plan(PARAMETERS, CONFIG.study) if PLAN.study.pilot else None
-    if PLAN.study.measures:
+    WHOLE = plan(PARAMETERS, CONFIG.study)
+    TAKEN = taken(WHOLE, Path("reports") / CONFIG.study)
+    PILOT = pilot_plan(PARAMETERS, CONFIG.study) if WHOLE.study.pilot else None
+    if WHOLE.study.measures:
         from aib.reporting.measures import check_measures
 
-        check_measures(PLAN, PARAMETERS.evaluations)
+        check_measures(WHOLE, PARAMETERS.evaluations)
 except AibError as error:
     sys.exit(f"error: {error}")
 
 STUDY = CONFIG.study
 TRAINING_CODE = code_hash(TRAINING)
+PLAN = due(WHOLE, TAKEN)  # all of it, but in a study with looks
+LOOK = next_look(WHOLE, TAKEN)
 write_specs([PLAN, PILOT] if PILOT else [PLAN], Path("results"))
 # Not params of a rule: where a run is trained must not make it another run, nor adopted code.
 DEVICE = CONFIG.device or os.environ.get("AIB_DEVICE", "auto")
@@ -84,15 +88,28 @@ def files_of(wildcards):
     return [f"{folder}/{download.file}" for download in dataset.downloads]
 
 
-def all_runs(wildcards):
-    """Every run of the study, and what is evaluated of it; refused before its stages."""
+def due_runs(check_due):
+    """Every run that is due; refused before the study's stages, and by `check_due`."""
     try:
-        check_gates(PARAMETERS, PLAN, Path("reports"))
+        check_gates(PARAMETERS, WHOLE, Path("reports"))
+        check_due()
     except AibError as error:
         sys.exit(f"error: {error}")
+    return run_files("result.json")
+
+
+def block_runs(wildcards):
+    """The runs of the block that is due, in a study with looks."""
+    return due_runs(lambda: check_declared(WHOLE))
+
+
+def all_runs(wildcards):
+    """Every run of the study, and what is evaluated of it; refused before its last look."""
+    runs = due_runs(lambda: check_over(WHOLE, TAKEN))
     # A study that is scored on validation looks at no test image.
     on_test = [run for run in PLAN.runs if run.evaluation.split == "test"]
-    return run_files("result.json") + run_files("evaluation.json", on_test)
+    looks = [f"reports/{STUDY}/{LOOKS}"] if TAKEN else []
+    return runs + run_files("evaluation.json", on_test) + looks
 
 
 def entries_of(wildcards):
