@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from evaluations import ENTRIES
 from records import quick_plan, write_run
 
 from aib import files
 from aib.errors import AibError
-from aib.evidence import SEALED, unpack, write
+from aib.evidence import unpack, write
 from aib.params import load
 from aib.params.studies import Contrast, Factorial, Looks
 from aib.reporting.collect import collect
@@ -236,13 +237,13 @@ def test_evidence_has_the_looks_and_gives_the_same_report(plan, tmp_path):
         take_look(plan, tmp_path, folder)
     part = due(plan, taken(plan, folder))
     path = folder / "evidence/runs.tar.xz"
-    assert write(part, tmp_path, path) == len(part.runs) < len(plan.runs)
+    assert write(part, ENTRIES, tmp_path, path).here == len(part.runs) < len(plan.runs)
     unpack(path, "quick", tmp_path / "unpacked")
     again = due(plan, taken(plan, tmp_path / "unpacked"))
     assert again.runs == part.runs
     rows = [
-        summarise(collect(again, root, sealed=SEALED))["verdicts"]
-        for root in (tmp_path, tmp_path / "unpacked")
+        summarise(collect(again, *roots))["verdicts"]
+        for roots in ((tmp_path,), (tmp_path / "none", False, False, tmp_path / "unpacked"))
     ]
     assert rows[0] == rows[1]
 
