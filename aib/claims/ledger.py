@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aib.claims.judging import JUDGES
-from aib.claims.words import DECIDED, NOT_TESTED, SUPPORTED, Judged
+from aib.claims.words import DECIDED, NOT_TESTED, SUPPORTED, UNDECIDED, Judged
 from aib.errors import AibError
 from aib.files import read_json
 from aib.params import ParameterError, Parameters, check_claims, nearest
@@ -25,6 +25,7 @@ from aib.params.claims import (
     Placed,
     kind,
 )
+from aib.reporting.ending import was_checked
 from aib.reporting.evaluations import teller
 from aib.reporting.words import listed
 from aib.studies.plan import Plan, plan
@@ -133,6 +134,12 @@ def _judged(made: Plan, test: AnyTest, reports: Path) -> Judged:
         command = f"snakemake --cores all --config study={test.study}"
         return Judged(NOT_TESTED, wanted=f"its {len(made.runs)} runs are not made: {command}")
     found = JUDGES[kind(test)](read_json(path), test)
+    open_end = made.study.checked_in is not None and not was_checked(made.study, reports)
+    if found and open_end and isinstance(test, Contrasted) and found.word != UNDECIDED:
+        check = f"snakemake --cores all --config study={made.study.checked_in}"
+        return Judged(
+            UNDECIDED, found.found, f"whether training was over is not known; {check} tells"
+        )
     return found or Judged(NOT_TESTED, wanted="the study was reported without it; report it again")
 
 

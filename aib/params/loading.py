@@ -201,8 +201,9 @@ def _check_study(
     if study.factorial:
         for part in study.factorial.arms:
             _known(f"{where}: factorial", part, study.arms, "arm")
-    if study.tuned_in:
-        _known(f"{where}: tuned_in", study.tuned_in, declared, "study")
+    for key in ("tuned_in", "checked_in"):
+        if other := getattr(study, key):
+            _known(f"{where}: {key}", other, declared, "study")
     for ablation_name, ablation in study.ablations.items():
         _known(f"{where}: ablations.{ablation_name}.arm", ablation.arm, study.arms, "arm")
 

@@ -158,6 +158,10 @@ class Study(Strict):
     tuned_in: str | None = Field(
         default=None, description="the tuning study whose winners the arms must have"
     )
+    checked_in: str | None = Field(
+        default=None,
+        description="the study of its arms at more epochs, which says whether training was over",
+    )
 
     @model_validator(mode="after")
     def _once(self) -> Self:

@@ -16,6 +16,7 @@ from aib.params import Published
 from aib.reporting import tables
 from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.drawing import PAGE, STYLE, Drawn, colour, run_anchor, save
+from aib.reporting.ending import was_checked
 from aib.reporting.evaluations import tell
 from aib.reporting.figures import make_figures
 from aib.reporting.figures.differences import reach
@@ -73,6 +74,7 @@ def write_report(
         .get_template("page.html.j2")
         .render(
             **_context(results, summary, rows),
+            was_checked=was_checked(results.plan.study, folder.parent),
             figures=drawn,
             asked=asked,
         )

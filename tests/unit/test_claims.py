@@ -24,11 +24,17 @@ FIGURE = {"study": "quick", "dataset": DIGITS, "evaluation": "localisation", "fi
 FIGURE |= {"arms": ["vgg-aib", "vgg-att"]}
 
 
-def judged(tmp_path: Path, test: dict, summary: dict | None) -> list:
+def judged(tmp_path: Path, test: dict, summary: dict | None, missing: int | None = 0) -> list:
+    """The ledger of one test; `missing` runs of the study that says if training was over."""
     claim = {"claim": "It works", "source": "Table 9", "tests": [test]}
     group = {"works": {"title": "Works", "claims": {"it": claim}}}
     claims = check(dict[str, ClaimGroup], group, "params/claims.yaml")
     if summary is not None:
+        if missing is not None:
+            (tmp_path / "quick-convergence").mkdir()
+            check_summary = {"cells": {DIGITS: {"vgg": {"missing": 0}, "b": {"missing": missing}}}}
+            path = tmp_path / "quick-convergence/summary.json"
+            path.write_text(json.dumps(check_summary))
         folder = tmp_path / test["study"]
         folder.mkdir()
         (folder / "summary.json").write_text(json.dumps(summary))
@@ -71,6 +77,17 @@ def test_what_was_not_reported_is_not_tested(tmp_path):
     assert other.word == NOT_TESTED
     (missing,) = judged(tmp_path, {"missing": "no data"}, None)
     assert (missing.word, missing.implemented, missing.wanted) == (NOT_TESTED, False, "no data")
+
+
+@pytest.mark.parametrize("found", ["better", "worse", "equivalent"])
+@pytest.mark.parametrize("missing", [None, 3])
+def test_no_verdict_on_accuracy_counts_before_training_is_known_to_be_over(
+    tmp_path, found, missing
+):
+    (finding,) = judged(tmp_path, CONTRAST, verdict(found), missing)
+    assert (finding.word, finding.executed) == (UNDECIDED, True)
+    assert f"{found}, n = 4" in finding.found
+    assert "study=quick-convergence" in finding.wanted
 
 
 def test_no_runs_decide_nothing(tmp_path):
