@@ -459,9 +459,9 @@ def report(
     from aib.evidence import unpack
     from aib.params import load
     from aib.reporting.collect import collect
+    from aib.reporting.headline import headline_lines
     from aib.reporting.looks import check_looks
     from aib.reporting.page import write_report
-    from aib.reporting.summary import headline_lines
     from aib.studies.blocks import check_over, due, taken
 
     if evidence is not None and (to is None or add is not None):
@@ -522,8 +522,8 @@ def compare(
 ) -> None:
     """Compare a finished study with its committed reference: identical, same or different."""
     from aib.files import read_json
+    from aib.reporting.headline import headline_lines
     from aib.reporting.reference import compare as compare_with
-    from aib.reporting.summary import headline_lines
 
     folder = REPORTS / study
     summary = read_json(folder / "summary.json")

@@ -16,7 +16,7 @@ import numpy as np
 
 from aib.claims.words import CONTRADICTED, SMALL, SUPPORTED, UNDECIDED, Judged
 from aib.params.claims import Contrasted, Costed, Measured, Placed
-from aib.reporting.summary import seeds_words
+from aib.reporting.headline import seeds_words
 from aib.reporting.words import estimated, number
 from aib.statistics import Interval, welch
 

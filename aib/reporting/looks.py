@@ -7,7 +7,7 @@ from aib.errors import AibError
 from aib.files import RESULT, write_json
 from aib.numbers import plain
 from aib.reporting.collect import StudyResults, collect
-from aib.reporting.summary import verdict_rows
+from aib.reporting.questions import verdict_rows
 from aib.reporting.words import number as shown
 from aib.studies.blocks import (
     KEY,

@@ -11,13 +11,12 @@ from aib.params import nearest
 from aib.params.studies import Measure
 from aib.reporting.collect import StudyResults
 from aib.reporting.evaluations import Told, tell, teller
+from aib.reporting.questions import NO_RUNS, judgement_numbers
 from aib.statistics import Judgement, Verdict, judge_family
 from aib.studies.plan import Plan
 
 # A figure has no good side: what the verdicts call better is higher.
 WORDS = {Verdict.BETTER: "higher", Verdict.WORSE: "lower"}
-# Keeps a question in its family where runs are lacking: one run has no p, which counts as 1.
-NO_RUNS = np.zeros(1)
 
 
 def check_measures(plan: Plan, evaluations: dict[str, Common]) -> None:
@@ -93,19 +92,9 @@ def _row(
     row = {"dataset": dataset, **measure.model_dump(), "verdict": str(judgement.verdict)}
     row["verdict"] = WORDS.get(judgement.verdict, row["verdict"])
     row |= {"n_treatment": values[0].size, "n_control": values[1].size}
+    found = judgement_numbers(judgement) | {"reason": judgement.reason}
     if not all(arm.size for arm in values):
         lacking = measure.treatment if not values[0].size else measure.control
         reason = f"No run of {lacking} has this figure, so there is nothing to compare."
-        return row | dict.fromkeys(("difference", "low", "high", "std")) | {"reason": reason}
-    return row | {
-        "difference": judgement.difference.estimate,
-        "low": judgement.difference.low,
-        "high": judgement.difference.high,
-        "p": judgement.superiority_p,
-        "p_adjusted": judgement.superiority_p_adjusted,
-        "tost_p_adjusted": judgement.equivalence_p_adjusted,
-        "std": judgement.std,
-        "seeds_needed_equivalence": judgement.seeds_needed_equivalence,
-        "seeds_needed_superiority": judgement.seeds_needed_superiority,
-        "reason": judgement.reason,
-    }
+        found = dict.fromkeys(found) | {"reason": reason}
+    return row | found

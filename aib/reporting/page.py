@@ -20,7 +20,9 @@ from aib.reporting.ending import was_checked
 from aib.reporting.evaluations import tell
 from aib.reporting.figures import make_figures
 from aib.reporting.figures.differences import reach
-from aib.reporting.summary import MAIN_EFFECTS, interaction_words, seeds_words, summarise
+from aib.reporting.headline import interaction_words, seeds_words
+from aib.reporting.questions import MAIN_EFFECTS
+from aib.reporting.summary import summarise
 from aib.reporting.words import listed, number
 
 SYMBOLS = {"better": "▲", "worse": "▼", "higher": "▲", "lower": "▼", "equivalent": "="}

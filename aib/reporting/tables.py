@@ -15,9 +15,8 @@ from aib.reporting.collect import CellResults, StudyResults, optimism
 from aib.reporting.deviation import deviation_rows
 from aib.reporting.evaluations import tell
 from aib.reporting.measures import measure_rows
-from aib.reporting.summary import (
+from aib.reporting.questions import (
     MAIN_EFFECTS,
-    cell_summary,
     correct,
     interaction_rows,
     predicts,
@@ -25,6 +24,7 @@ from aib.reporting.summary import (
     sources,
     verdict_rows,
 )
+from aib.reporting.summary import cell_summary
 from aib.statistics import mcnemar
 
 Row = dict[str, Any]

@@ -25,8 +25,9 @@ from aib.record import EVALUATION, PARTS, read
 from aib.reporting import drawing, page, tables
 from aib.reporting.collect import collect
 from aib.reporting.evaluations import tell, teller
+from aib.reporting.headline import headline_lines
 from aib.reporting.reference import compare, make_reference
-from aib.reporting.summary import headline_lines, summarise
+from aib.reporting.summary import summarise
 from aib.statistics import (
     factorial,
     fixed_sequence,

@@ -20,7 +20,7 @@ from aib.reporting.drawing import (
     points,
 )
 from aib.reporting.evaluations import Column, Told
-from aib.reporting.summary import sources
+from aib.reporting.questions import sources
 from aib.reporting.words import estimated
 from aib.statistics import Interval, two_way_bootstrap
 

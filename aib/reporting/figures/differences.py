@@ -18,7 +18,7 @@ from aib.reporting.drawing import (
     name_rows,
     size_words,
 )
-from aib.reporting.summary import MAIN_EFFECTS, verdict_rows
+from aib.reporting.questions import MAIN_EFFECTS, verdict_rows
 
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:

@@ -10,7 +10,7 @@ from aib.reporting.collect import CellResults, StudyResults
 from aib.reporting.drawing import WIDTH, Drawn, with_runs
 from aib.reporting.evaluations import of_kind
 from aib.reporting.pictures import Sheet, outline, overlay, small
-from aib.reporting.summary import correct
+from aib.reporting.questions import correct
 from aib.reporting.tables import class_names
 
 COLUMNS = 12  # maps in a row, at most; every arm has one
