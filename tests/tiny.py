@@ -53,9 +53,12 @@ def make_project(folder: Path, **scale) -> Path:
     entry = datasets["cluttered-digits"] | DATASET
     append(folder / "params/datasets.yaml", {"tiny-digits": entry})
     (folder / "params/evaluations.yaml").write_text(yaml.safe_dump(EVALUATIONS))
-    (folder / "params/claims.yaml").write_text(
-        "{}\n"
-    )  # they ask of studies and evaluations by name
+    # What asks of studies and evaluations by name is left out.
+    (folder / "params/claims.yaml").write_text("{}\n")
+    for path in (folder / "params/studies").glob("*.yaml"):
+        study = yaml.safe_load(path.read_text())
+        if study.pop("measures", None):
+            path.write_text(yaml.safe_dump(study, sort_keys=False))
     append(folder / "params/scales.yaml", {"tiny": SCALE | scale})
     (folder / "params/studies/tiny.yaml").write_text(yaml.safe_dump(STUDY))
     return folder
