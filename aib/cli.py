@@ -516,6 +516,41 @@ def evidence(study: StudyName = "quick") -> None:
 
 
 @app.command()
+def verify(
+    name: Annotated[
+        str, typer.Argument(metavar="STUDY|FOLDER|FILE", help="a study, results, or evidence")
+    ] = "quick",
+    study: Annotated[str | None, typer.Option(help="of a folder: the study it is of")] = None,
+    commit: Annotated[
+        str | None, typer.Option(help="whose training code is expected, if not this checkout's")
+    ] = None,
+    retrain: Annotated[int, typer.Option(min=0, help="runs to train again, drawn at random")] = 0,
+    draw_seed: Annotated[
+        int | None, typer.Option(help="of that draw; a new one if not given")
+    ] = None,
+    device: Annotated[str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu or cuda")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="all of it, for programs")] = False,
+) -> None:
+    """Check that a study, a folder of results or a file of evidence is what it says it is.
+
+    Exit status 1 if anything is wrong. Predictions, history and result that were edited together
+    and consistently are found by --retrain alone.
+    """
+    import json
+
+    from aib.verification.command import Retrain, show, verify_target
+
+    again = Retrain(retrain, draw_seed, device)
+    findings = verify_target(name, study, RESULTS, REPORTS, commit, again)
+    if as_json:
+        print(json.dumps(findings.content(), indent=1))
+    else:
+        show(findings, name)
+    if findings.problems:
+        sys.exit(1)
+
+
+@app.command()
 def compare(
     study: StudyName = "quick",
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 when different")] = False,

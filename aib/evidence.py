@@ -169,6 +169,15 @@ def unpack(path: Path, study: str, folder: Path) -> None:
         target.write_bytes(content)
 
 
+def study_of(path: Path) -> str:
+    """The study that a file of evidence is of; `AibError` where it is no such file."""
+    try:
+        with tarfile.open(path, "r:xz") as tar:
+            return str(json.load(tar.extractfile(MANIFEST))["study"])
+    except (*UNREADABLE, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise AibError(f"{path}: no readable evidence ({error}); fetch or write it again") from None
+
+
 def _verified(path: Path, study: str) -> dict[str, bytes]:
     """The members of a file but its manifest, each with the digest that it was packed with."""
     try:

@@ -25,7 +25,7 @@ NETWORK = {
 }
 SCALE = {"description": "seconds", "networks": {"vgg": NETWORK}, "epochs": 2, "map_sample": 50}
 SCALE["epochs_without_pilot"] = 1000
-EVALUATIONS = {"interventions": {"kind": "interventions"}, "localisation": {"kind": "localisation"}}
+EVALUATIONS = {kind: {"kind": kind} for kind in ("interventions", "localisation", "calibration")}
 STUDY = {
     "title": "A tiny study",
     "hypothesis": "None; it exercises the pipeline.",

@@ -52,9 +52,16 @@ BAR = 220  # width of the small interval bars, in their own units
 
 
 def write_report(
-    results: StudyResults, folder: Path, published: Published | None = None
+    results: StudyResults,
+    folder: Path,
+    published: Published | None = None,
+    reports: Path | None = None,
 ) -> dict[str, Any]:
-    """Write index.html, tables/, figures/ and summary.json below `folder`; return the summary."""
+    """Write index.html, tables/, figures/ and summary.json below `folder`; return the summary.
+
+    `reports` is where the other studies' reports lie, of which one may have checked if this study
+    was trained to its end; it is beside `folder` if not given.
+    """
     summary = summarise(results)
     rows = tables.make_tables(results, published)
     for old in (*folder.glob("tables/*.csv"), *folder.glob("figures/*.[sp][vn]g")):
@@ -76,7 +83,7 @@ def write_report(
         .get_template("page.html.j2")
         .render(
             **_context(results, summary, rows),
-            was_checked=was_checked(results.plan.study, folder.parent),
+            was_checked=was_checked(results.plan.study, reports or folder.parent),
             figures=drawn,
             asked=asked,
         )

@@ -41,7 +41,7 @@ def test_equal_bits_are_adopted_and_nothing_runs_again(project):
     assert len(hashes) == 1
     assert proof[0]["code_hash"] in hashes.pop()
     assert "nothing to adopt" in run(project, "aib", "adopt", "tiny").stdout
-    assert not list(project.glob("results/.adopting-*"))
+    assert not list(project.glob("results/.again-*"))
     run(project, *SNAKEMAKE)  # the report takes them too
     # A run of the new code alone goes together with the adopted ones.
     (folders(project)[0] / files.RESULT).unlink()

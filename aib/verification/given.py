@@ -1,0 +1,41 @@
+"""A run as it was handed over: its record, its spec, and what else of it is there."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from aib.data.prepared import PreparedData
+from aib.record import Record
+from aib.spec.run import RunSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """One run to be checked; `packed` if it comes from evidence, without weights and logits."""
+
+    record: Record
+    place: str  # dataset/model/key/seed-N, below runs/
+    packed: bool
+    data: PreparedData | None  # what it was trained on, if that is here and sound
+
+    @property
+    def folder(self) -> Path:
+        return self.record.folder
+
+    @property
+    def result(self) -> dict:
+        return self.record.result
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """What spec.json resolves to; a `ValueError` where it is no spec."""
+        return RunSpec.model_validate_json(json.dumps(self.record.spec["spec"]))
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Which scored images the run got right, (N,)."""
+        kept = self.record.predictions
+        return kept["predicted"] == kept["labels"]
