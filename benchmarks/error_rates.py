@@ -232,12 +232,12 @@ def error_rows(scenarios: list[Scenario]) -> tuple[list[str], bool]:
     return head + lines, broken
 
 
-def replace_table(name: str, lines: list[str]) -> None:
-    """Put the lines between the marks of that name in docs/statistics.md."""
+def replace_table(name: str, lines: list[str], document: Path = DOCUMENT) -> None:
+    """Put the lines between the marks of that name in a document."""
     begin, end = (f"<!-- {name}: {mark} -->" for mark in ("begin", "end"))
-    text = DOCUMENT.read_text()
+    text = document.read_text()
     before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
-    DOCUMENT.write_text(before + "\n" + "\n".join(lines) + "\n" + after)
+    document.write_text(before + "\n" + "\n".join(lines) + "\n" + after)
 
 
 def main() -> None:

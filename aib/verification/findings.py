@@ -16,7 +16,7 @@ CHECKS = {
     "evaluations": "figures of the evaluations, from arrays and predictions",
     "code": "one version of the training code, and that of this checkout",
     "data": "prepared arrays have the digest that the runs saw",
-    "evidence": "evidence and runs hold the same results",
+    "evidence": "evidence tells of the same weights what the runs here do",
     "report": "statistics, verdicts, tables and page, from the records",
     "retraining": "runs trained again give the same",
 }

@@ -442,7 +442,7 @@ TAMPERINGS = {
     ),
     "evidence of other results": (
         lambda: repacked(packed_accuracy),
-        "evidence: reports/quick/evidence: {any}: its result.json is not that of the run",
+        "evidence: reports/quick/evidence: {any}: of the same weights it has another evaluation",
     ),
 }
 
