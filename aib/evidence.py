@@ -169,6 +169,15 @@ def unpack(path: Path, study: str, folder: Path) -> None:
         target.write_bytes(content)
 
 
+def study_of(path: Path) -> str:
+    """The study that evidence says it is of; nothing else of it is read or checked."""
+    try:
+        with tarfile.open(path, "r:xz") as tar:
+            return json.load(tar.extractfile(MANIFEST))["study"]
+    except (*UNREADABLE, LookupError, TypeError, ValueError) as error:
+        raise AibError(f"{path}: no readable evidence ({error}); fetch or write it again") from None
+
+
 def _verified(path: Path, study: str) -> dict[str, bytes]:
     """The members of a file but its manifest, each with the digest that it was packed with."""
     try:
