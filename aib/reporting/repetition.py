@@ -93,7 +93,7 @@ def compare(found: Content, expected: Content) -> Comparison:
     rows = _levelled(
         [*_questions(found, expected, arms, shared), *_figures(expected, arms, shared)]
     )
-    unlike, lacking = _unlike(found, expected), _lacking(found, expected, values[1], arms)
+    unlike, lacking = _unlike(found, expected), [*_lacking(found, expected, values[1], arms)]
     runs = _by_run(found), _by_run(expected)
     if unlike or any(row.is_beyond or row.is_turned for row in rows):
         outcome = "different"
