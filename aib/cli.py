@@ -524,10 +524,14 @@ def compare(
 ) -> None:
     """Compare a repetition with its reference: identical, same, different, or cannot tell.
 
-    identical: every run has the same weights, figures and evaluations. different: a figure lies
-    further off than chance allows (1 % false alarms in all), a verdict is the opposite one, or arms
-    or outcomes are others. same: neither, and a change of the margin would have been noticed with
-    80 %. cannot tell: neither, and it would not.
+    identical: every run has the same weights, figures and evaluations.
+
+    different: a figure is further off than chance allows, a verdict is the
+    opposite one, or arms or failures are others.
+
+    same: neither, and a change of the margin would have been noticed with 80 %.
+
+    cannot tell: neither, and it would not.
     """
     from aib.reporting.repetition import compare as compared
     from aib.reporting.repetition_words import print_comparison, question_lines

@@ -91,8 +91,8 @@ def _reasons(found: Comparison) -> list[str]:
         f"{len(with_margin) - len(blind)} of the {len(with_margin)} figures that have one"
     )
     lines.append(
-        f"{len(found.rows)} figures compared; without any change a false alarm in at most "
-        f"{100 * FALSE_ALARMS:g} % of repetitions (docs/statistics.md)"
+        f"{len(found.rows)} figures compared, with {100 * FALSE_ALARMS:g} % of false alarms in all "
+        "where nothing changed (docs/statistics.md)"
     )
     return lines
 
