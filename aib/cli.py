@@ -454,38 +454,25 @@ def report(
 
     Evidence has no maps: figures that show them are left out, or show the runs that are here.
     """
-    from tempfile import TemporaryDirectory
-
-    from aib.evidence import unpack
     from aib.params import load
-    from aib.reporting.collect import collect
+    from aib.reporting.gathering import gathered
     from aib.reporting.headline import headline_lines
-    from aib.reporting.looks import check_looks
     from aib.reporting.page import write_report
-    from aib.studies.blocks import check_over, due, taken
 
     if evidence is not None and (to is None or add is not None):
         raise AibError(
             "--from is a report from evidence alone: say where to with --to, since reports/STUDY "
             "has figures that evidence does not; what is missing in results/ is taken with --add"
         )
-    folder = to or REPORTS / study
-    with TemporaryDirectory() as unpacked:
-        if packed := evidence or add:
-            unpack(packed, study, Path(unpacked))
-        plan = _plan(study)
-        looks_in = REPORTS / study if evidence is None else Path(unpacked)
-        looks = taken(plan, looks_in)
-        check_over(plan, looks)
-        results = collect(
-            due(plan, looks),
-            RESULTS if evidence is None else Path(unpacked) / "no other results",
-            allow_mixed_code=allow_mixed_code,
-            allow_missing=allow_missing,
-            elsewhere=Path(unpacked),
-        )
-        if looks:
-            check_looks(results, looks, looks_in)
+    folder, alone = to or REPORTS / study, evidence is not None
+    with gathered(
+        _plan(study),
+        None if alone else RESULTS,
+        REPORTS / study,
+        evidence or add,
+        allow_mixed_code=allow_mixed_code,
+        allow_missing=allow_missing,
+    ) as results:
         summary = write_report(results, folder, load(Path.cwd()).published)
     print("\n".join([*headline_lines(summary), str(folder / "index.html")]))
     if results.plan.study.tuning:
@@ -552,38 +539,71 @@ def verify(
 
 @app.command()
 def compare(
-    study: StudyName = "quick",
-    strict: Annotated[bool, typer.Option("--strict", help="exit 1 when different")] = False,
+    found: Annotated[
+        str,
+        typer.Argument(
+            metavar="[A]",
+            help="a study, for its runs in results/; or a results folder, evidence or a reference",
+        ),
+    ] = "quick",
+    expected: Annotated[
+        str | None,
+        typer.Argument(metavar="[B]", help="what A is held against; else its study's reference"),
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="whose runs they are, where neither A nor B says so")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="exit 1 when different or without a reference")
+    ] = False,
 ) -> None:
-    """Compare a finished study with its committed reference: identical, same or different."""
-    from aib.files import read_json
-    from aib.reporting.headline import headline_lines
-    from aib.reporting.reference import compare as compare_with
+    """Compare a repetition with its reference: identical, same, different, or cannot tell.
 
-    folder = REPORTS / study
-    summary = read_json(folder / "summary.json")
-    print("\n".join(headline_lines(summary)))
-    reference, outcome = folder / "reference.json", "without a reference"
-    if reference.exists():
-        found = compare_with(summary, read_json(reference))
-        outcome = found.outcome
-        print("\n".join(found.lines))
+    identical: every run has the same weights, figures and evaluations.
+
+    different: a figure is further off than chance allows, a verdict is the
+    opposite one, or arms or failures are others.
+
+    same: neither, and a change of the margin would have been noticed with 80 %.
+
+    cannot tell: neither, and it would not.
+    """
+    from aib.reporting.repetition import compare as compared
+    from aib.reporting.repetition_words import print_comparison, question_lines
+    from aib.reporting.sides import Sides
+
+    sides = Sides(_plan, RESULTS, REPORTS)
+    study = sides.study(study, found, expected)
+    ours = sides.read(found, study)
+    print("\n".join(question_lines(ours)))
+    reference = expected or str(REPORTS / study / "reference.json")
+    outcome = "without a reference"
+    if expected or Path(reference).exists():
+        comparison = compared(ours, sides.read(reference, study))
+        print_comparison(comparison)
+        outcome = comparison.outcome
     else:
         print(f"no reference to compare with; `aib accept {study}` makes this one the reference")
-    print(f"{outcome}: {folder / 'index.html'}")
-    if strict and outcome not in ("identical", "same"):
+    print(f"{outcome}: {found} against {reference}")
+    if strict and outcome in ("different", "without a reference"):
         sys.exit(1)
 
 
 @app.command()
-def accept(study: StudyName = "quick") -> None:
-    """Make the finished study the reference that later ones are compared with."""
-    from aib.files import read_json, write_json
-    from aib.reporting.reference import make_reference
+def accept(
+    study: StudyName = "quick",
+    evidence: Annotated[
+        Path | None, typer.Option("--from", help="evidence of the study, in place of results/")
+    ] = None,
+) -> None:
+    """Make the finished runs of a study the reference that later ones are compared with."""
+    from aib.files import write_json
+    from aib.reporting.sides import Sides
 
-    folder = REPORTS / study
-    write_json(folder / "reference.json", make_reference(read_json(folder / "summary.json")))
-    print(folder / "reference.json")
+    content = Sides(_plan, RESULTS, REPORTS).read(str(evidence or study), study)
+    path = REPORTS / study / "reference.json"
+    write_json(path, content)
+    print(path)
 
 
 @app.command()

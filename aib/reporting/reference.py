@@ -1,138 +1,129 @@
-"""The committed reference of a study, and how new numbers compare with it."""
+"""What is kept of a study to tell later whether a repetition agrees with it."""
 
-import itertools
-from dataclasses import dataclass
+import json
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from aib.errors import AibError
+from aib.files import read_json
+from aib.numbers import plain
+from aib.record import Record
+from aib.reporting.collect import CellResults, StudyResults
+from aib.reporting.evaluations import Told, tell
+from aib.reporting.measures import measure_rows
+from aib.reporting.questions import verdict_rows
+from aib.reporting.summary import provenance
+from aib.studies.blocks import MAIN_EFFECTS
 
-from aib.statistics import prediction_interval
-
-Values = dict[tuple[str, str], dict[str, list[float]]]  # of each cell: metric to runs
-
-CONFIDENCE = 0.999
-METRICS = {"test_error": "test error, %", "rate": "rate, bits"}
-CELL = ("key", "seeds", "n", "diverged", "test_error_mean", "test_error_std", "rate", "rate_std")
-RUN = ("dataset", "arms", "key", "seed", "test_accuracy", "rate", "weights_sha256")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """`identical`, `same` or `different`, and the lines that say why."""
-
-    outcome: str
-    lines: tuple[str, ...]
+SCHEMA = 2  # the first had no evaluations and no questions
+ERROR, RATE = "test error", "rate"
+Content = dict[str, Any]
+# Of a weighted sum of arms' means: weight, arm and figure of each.
+Terms = list[tuple[float, str, str]]
 
 
-def make_reference(summary: dict[str, Any]) -> dict[str, Any]:
-    """What of a summary must be kept to tell later whether a repetition agrees with it."""
-    return {
-        "study": summary["study"],
-        "code_hash": summary["provenance"]["code_hash"],
-        "environments": summary["provenance"]["environments"],
-        "cells": {
-            dataset: {arm: {k: cell.get(k) for k in CELL} for arm, cell in arms.items()}
-            for dataset, arms in summary["cells"].items()
-        },
-        "runs": [{k: run.get(k) for k in RUN} for run in summary["runs"]],
-    }
+def make_reference(results: StudyResults) -> Content:
+    """Every run with its digests and headline figures, and every declared question.
 
-
-def compare(summary: dict[str, Any], reference: dict[str, Any]) -> Outcome:
-    """Compare a repetition with the reference.
-
-    identical: every run has the same weights and headline figures. same: the mean test error and
-    the mean rate of every cell lie in the reference's 99.9 % prediction interval for the mean of as
-    many new runs. different: anything else, also another set of arms or another number of finished
-    runs.
+    Test errors are in per cent, rates in bits, figures of evaluations as these have them.
     """
-    new = make_reference(summary)
-    lines = [_environments(new, reference)]
-    structure = _structure(new, reference)
-    if structure:
-        return Outcome("different", (*lines, *structure))
-    if _by_run(new) == _by_run(reference):
-        count = len(new["runs"])
-        return Outcome(
-            "identical", (f"all {count} runs: same weights, same headline figures", *lines)
+    found, study = provenance(results), results.plan.study
+    told = {dataset: tell(results, dataset) for dataset in results.datasets}
+    asked = {(m.evaluation, figure) for m in study.measures for figure in _both(m.model_dump())}
+    runs = []
+    for record, cells in results.runs:
+        dataset = cells[0].dataset
+        distinct = [cell for cell in cells if cell in results.distinct(dataset)]
+        runs.append(_run(record, distinct, told[dataset], asked))
+    content = {
+        "schema": SCHEMA,
+        "study": results.plan.name,
+        "margin": study.margin,
+        **{key: found[key] for key in ("code_hash", "data_digest", "environments")},
+        "questions": _questions(results),
+        "runs": runs,
+    }
+    # As it is read back, or the same runs would not be identical.
+    return json.loads(json.dumps(plain(content)))
+
+
+def read_reference(path: Path) -> Content:
+    """A reference from its file; `AibError` for what is none."""
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise AibError(
+            f"{path}: no reference of schema {SCHEMA}; write it anew with `aib accept STUDY`, from "
+            "the runs or from evidence of them"
         )
-    outside, tested = _outside(new, reference)
-    allowance = (
-        f"{tested} means compared with {100 * CONFIDENCE:g} % prediction intervals; by chance "
-        f"any falls outside in at most {100 * tested * (1 - CONFIDENCE):.2g} % of repetitions"
-    )
-    return Outcome("different" if outside else "same", (*outside, allowance, *lines))
+    return content
 
 
-def _outside(new: dict[str, Any], reference: dict[str, Any]) -> tuple[list[str], int]:
-    """The means outside their prediction intervals, and how many were looked at.
-
-    A cell with a single reference run has no interval and is left out.
-    """
-    ours, theirs, lines, tested = _values(new), _values(reference), [], 0
-    cells = [(dataset, arm) for dataset, arms in reference["cells"].items() for arm in arms]
-    for cell, (metric, label) in itertools.product(cells, METRICS.items()):
-        if len(theirs.get(cell, {}).get(metric, [])) < 2:
-            continue
-        tested += 1
-        found = ours[cell][metric]
-        interval = prediction_interval(theirs[cell][metric], CONFIDENCE, new=len(found))
-        if not interval.low <= np.mean(found) <= interval.high:
-            lines.append(
-                f"{cell[1]} on {cell[0]}: mean {label} {np.mean(found):.4g}, reference "
-                f"{interval.estimate:.4g}, {np.mean(found) - interval.estimate:+.3g} away; "
-                f"expected {interval.low:.4g} to {interval.high:.4g}"
-            )
-    return lines, tested
-
-
-def _structure(new: dict[str, Any], reference: dict[str, Any]) -> list[str]:
-    """Where the two are not the same experiment."""
-    if new["study"] != reference["study"]:
-        return [f"the reference is of study '{reference['study']}', this is '{new['study']}'"]
-    ours = {(d, arm): cell for d, arms in new["cells"].items() for arm, cell in arms.items()}
-    theirs = {(d, a): cell for d, arms in reference["cells"].items() for a, cell in arms.items()}
-    lines = [f"{arm} on {dataset}: not in the reference" for dataset, arm in ours.keys() - theirs]
-    lines += [f"{arm} on {dataset}: only in the reference" for dataset, arm in theirs.keys() - ours]
-    for dataset, arm in ours.keys() & theirs:
-        mine, other = ours[dataset, arm], theirs[dataset, arm]
-        if mine["key"] != other["key"]:
-            lines.append(f"{arm} on {dataset}: spec {mine['key']}, reference {other['key']}")
-        elif any(mine[k] != other[k] for k in ("n", "seeds", "diverged")):
-            lines.append(
-                f"{arm} on {dataset}: {mine['diverged']} runs diverged and {mine['n']} finished, "
-                f"reference {other['diverged']} and {other['n']}"
-            )
-    return sorted(lines)
-
-
-def _environments(new: dict[str, Any], reference: dict[str, Any]) -> str:
-    def words(content: dict[str, Any]) -> set[str]:
-        return {
-            f"{e['processor']}, torch {e['libraries'].get('torch', '?')}"
-            for e in content["environments"]
-        }
-
-    here, there = (" and ".join(sorted(words(content))) for content in (new, reference))
-    code = "same code" if new["code_hash"] == reference["code_hash"] else "other code"
-    return f"{code}, both on {here}" if here == there else f"{code}; here {here}; reference {there}"
-
-
-def _by_run(content: dict[str, Any]) -> dict[tuple, tuple]:
-    figures = ("test_accuracy", "rate", "weights_sha256")
+def _run(record: Record, cells: list[CellResults], told: list[Told], asked: set) -> Content:
+    result, counted = record.result, record in cells[0].counted
+    numbers = {name: record.numbers(name) for name in record.evaluation}
     return {
-        (run["dataset"], run["key"], run["seed"]): tuple(run[k] for k in figures)
-        for run in content["runs"]
+        "dataset": result["names"]["dataset"],
+        "arms": [cell.arm for cell in cells],
+        "key": result["key"],
+        "seed": result["seed"],
+        "status": record.status,
+        "weights_sha256": result.get("weights_sha256"),
+        "figures": _figures(record, cells[0], told, asked) if counted else {},
+        "evaluations": {k: _digest(found) for k, found in numbers.items() if found is not None},
     }
 
 
-def _values(content: dict[str, Any]) -> Values:
-    found: Values = {}
-    for run in content["runs"]:
-        if run["test_accuracy"] is None:
-            continue
-        for arm in run["arms"]:
-            columns = found.setdefault((run["dataset"], arm), {name: [] for name in METRICS})
-            columns["test_error"].append(100 - run["test_accuracy"])
-            columns["rate"].append(run["rate"])
+def _figures(
+    record: Record, cell: CellResults, told: list[Told], asked: set[tuple[str, str]]
+) -> dict[str, float]:
+    """The values that a run is compared by: headline figures, and what the study asks about."""
+    found = {ERROR: cell.headline(record, "error"), RATE: cell.headline(record, "rate")}
+    for each in told:
+        row = each.figures(record) if record.numbers(each.name) is not None else {}
+        for column, value in row.items():
+            wanted = column in each.teller.HEADLINE or (each.name, column) in asked
+            if wanted and value is not None:
+                found[_name(each.name, column)] = value
     return found
+
+
+def _questions(results: StudyResults) -> list[Content]:
+    """What the study asks of accuracy, then of evaluations, with verdict and terms."""
+    study = results.plan.study
+    asked = []
+    for row in verdict_rows(results):
+        pair = row["treatment"], row["control"]
+        terms: Terms = [(-1, pair[0], ERROR), (1, pair[1], ERROR)]
+        if row["family"] == MAIN_EFFECTS:
+            added = getattr(study.factorial, row["treatment"]), study.factorial.both
+            terms = [(-0.5 if a in added else 0.5, a, ERROR) for a in study.factorial.arms]
+        asked.append((row, "accuracy", terms))
+    for row in measure_rows(results):
+        names = [_name(row["evaluation"], figure) for figure in _both(row)]
+        terms = [(1, row["treatment"], names[0]), (-1, row["control"], names[1])]
+        asked.append((row, names[0], terms))
+    return [
+        {
+            "dataset": row["dataset"],
+            "of": of,
+            "asked": f"{row['treatment']} against {row['control']}",
+            "verdict": row["verdict"],
+            **{key: row[key] for key in ("difference", "low", "high", "margin")},
+            "terms": terms,
+        }
+        for row, of, terms in asked
+    ]
+
+
+def _both(measure: Content) -> tuple[str, str]:
+    """The figure of the treatment and that of the control."""
+    return measure["figure"], measure["control_figure"] or measure["figure"]
+
+
+def _name(evaluation: str, column: str) -> str:
+    return f"{evaluation} {column}"
+
+
+def _digest(numbers: Content) -> str:
+    return sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]

@@ -55,16 +55,14 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return _t_interval(as_values(values), confidence, further_runs=math.inf)
 
 
-def prediction_interval(values: ArrayLike, confidence: float = 0.95, new: int = 1) -> Interval:
-    """t interval for the mean of `new` further runs (Hahn & Meeker 1991, chapter 4).
+def prediction_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """t interval for one further run (Hahn & Meeker 1991, chapter 4).
 
     This, not the interval of the mean, is what a single published number is compared with: that
     number carries the spread of its own run as well as the uncertainty of our mean. Degenerate
-    values as in `mean_interval`; ValueError if new < 1.
+    values as in `mean_interval`.
     """
-    if new < 1:
-        raise ValueError(f"new must be at least 1, found {new}")
-    return _t_interval(as_values(values), confidence, further_runs=new)
+    return _t_interval(as_values(values), confidence, further_runs=1)
 
 
 def difference_prediction_interval(

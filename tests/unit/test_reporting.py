@@ -1,4 +1,4 @@
-"""The report from made-up run records: numbers, refusals, page, figures, reference."""
+"""The report from made-up run records: numbers, refusals, page, figures."""
 
 import csv
 import dataclasses
@@ -26,7 +26,6 @@ from aib.reporting import drawing, page, tables
 from aib.reporting.collect import collect
 from aib.reporting.evaluations import tell, teller
 from aib.reporting.headline import headline_lines
-from aib.reporting.reference import compare, make_reference
 from aib.reporting.summary import summarise
 from aib.statistics import (
     factorial,
@@ -733,66 +732,3 @@ def test_a_bound_below_the_margin_is_said():
         found = page.sentence(row | {"reason": judged.reason}, 0.05)
         assert words in found["rest"]
         assert f"−{shift:.2f} points of test accuracy" in found["found"]
-
-
-# ---------------------------------------------------------------- reference
-
-
-@pytest.fixture
-def summary(results) -> dict:
-    return json.loads(json.dumps(summarise(results)))
-
-
-def test_the_same_runs_are_identical(summary):
-    assert compare(summary, make_reference(summary)).outcome == "identical"
-
-
-def shift(summary: dict, arm: str, points: float) -> None:
-    for run in summary["runs"]:
-        if arm in run["arms"]:
-            run["test_accuracy"] -= points
-            run["weights_sha256"] = "f" * 64
-
-
-def test_small_changes_are_the_same(summary):
-    reference = make_reference(json.loads(json.dumps(summary)))
-    shift(summary, "vgg-aib", 0.05)
-    outcome = compare(summary, reference)
-    assert outcome.outcome == "same"
-    assert "99.9 % prediction intervals" in outcome.lines[0]
-
-
-def test_large_changes_are_different_and_named(summary):
-    reference = make_reference(json.loads(json.dumps(summary)))
-    shift(summary, "vgg-aib", 8)
-    outcome = compare(summary, reference)
-    assert outcome.outcome == "different"
-    assert "vgg-aib on cluttered-digits: mean test error" in outcome.lines[0]
-    assert "+8 away" in outcome.lines[0]
-
-
-def test_other_specs_arms_or_failures_are_different(summary):
-    reference = make_reference(json.loads(json.dumps(summary)))
-    arms = summary["cells"]["cluttered-digits"]
-    arms["vgg"]["key"] = "000000000000"
-    arms["vgg-dvib"]["diverged"] = 2
-    arms["new"] = arms.pop("vgg-aib")
-    outcome = compare(summary, reference)
-    assert outcome.outcome == "different"
-    text = "\n".join(outcome.lines)
-    for words in (
-        "vgg on cluttered-digits: spec 0",
-        "2 runs diverged",
-        "new on",
-        "only in the ref",
-    ):
-        assert words in text
-
-
-def test_another_study_is_different(summary):
-    reference = make_reference(summary) | {"study": "other"}
-    assert compare(summary, reference).outcome == "different"
-
-
-def test_the_reference_is_small_and_plain(summary):
-    assert len(json.dumps(make_reference(summary))) < 20_000

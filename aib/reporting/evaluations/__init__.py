@@ -1,8 +1,9 @@
 """What the evaluations found, told of a study; one file a kind, as in aib/evaluation/parts.
 
-A file has TITLE, COLUMNS and `figures(numbers)`, the few values that are told of one run; then
-`message(told)`, what they come to in a sentence or two. It may have `controls(told)`, rows that
-stand beside those of the arms, and `draw(told)`, its figures.
+A file has TITLE, COLUMNS and `figures(numbers)`, the few values that are told of one run, and
+HEADLINE, the columns that a repetition of a study is compared by; then `message(told)`, what they
+come to in a sentence or two. It may have `controls(told)`, rows that stand beside those of the
+arms, and `draw(told)`, its figures.
 """
 
 import pkgutil

@@ -14,6 +14,7 @@ COLUMNS = {
     "scaled_cross_entropy": Column("cross-entropy after it, bits", 3),
     "scaled_calibration_error": Column("calibration error after it, points"),
 }
+HEADLINE = ("calibration_error",)
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, float]:

@@ -26,6 +26,7 @@ COLUMNS = {
     "mean": Column("mean over all corruptions, %"),
     **{kind: Column(f"{kind}, mean over severities, %") for kind in KINDS},
 }
+HEADLINE = ("mean",)
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, float]:

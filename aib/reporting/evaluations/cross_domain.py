@@ -10,6 +10,7 @@ COLUMNS = {
     "all": Column("accuracy, all images of its test split, %"),
     "shared": Column("accuracy, images of shared classes, %"),
 }
+HEADLINE = ("all",)
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ COLUMNS = {
     "over_grad_cam": Column("map over Grad-CAM, points", 1),
     "over_integrated_gradients": Column("map over integrated gradients, points", 1),
 }
+HEADLINE = ("map",)
 DIRECTIONS = {"deletion": "deletion: low is good", "insertion": "insertion: high is good"}
 
 

@@ -22,6 +22,7 @@ COLUMNS = {
     "frequency_centred": Column("centred maps, %", 1),
     "frequency_shuffled": Column("another image's map, %", 1),
 }
+HEADLINE = ("spatial", "frequency")
 THRESHOLD, OTHERS = "0.9", ("0.85", "0.95")
 MAKERS = {"map": "own", "grad_cam": "Grad-CAM"}
 REFERENCES = {"own": "", "centred own": "_centred", "shuffled": "_shuffled"}

@@ -37,6 +37,7 @@ COLUMNS = {
     **{name: Column(f"change with {words}, points") for name, words in REPLACEMENTS.items()},
     "changed_other": Column("predictions changed by another image's, %"),
 }
+HEADLINE = ("other",)
 
 
 def figures(numbers: dict[str, Any]) -> dict[str, float]:

@@ -40,6 +40,7 @@ COLUMNS = {
     "overlap": Column("IoU at its best threshold"),
     "own_minus_other": Column("own mask less another's"),
 }
+HEADLINE = ("primary", "auroc_above")
 CEILING, LENGTH = "true_mask", "feature_norm"
 CONTROLS = {
     LENGTH: "length of the features under the map",

@@ -32,6 +32,7 @@ COLUMNS = {
     "capacity": Column("log2 of anchors"),
     "median_std": Column("median noise of a cell", 4),
 }
+HEADLINE = ("map", "quantised")
 # Bits a cell between arms that do not matter: half a bit is a factor of the square root of two in
 # the values that are told apart, less than a halving of the anchors.
 MARGIN = 0.5

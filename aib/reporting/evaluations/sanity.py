@@ -32,6 +32,7 @@ COLUMNS = {
     "all_replaced": Column("the same, all layers replaced"),
     "lost_at": Column("layer that takes it below 0.5"),
 }
+HEADLINE = ("all_replaced",)
 LOST = 0.5  # rank correlation
 SAME = 1 - 1e-6  # what is as high was not changed, but for rounding
 
