@@ -3,22 +3,31 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from aib.data.checksums import CHUNK_BYTES
-from aib.data.prepared import SPLITS, PreparedData, load
+from aib.data.prepared import MANIFEST, SPLITS, PreparedData, load
 from aib.data.statistics import ChannelSums
 from aib.errors import AibError
+from aib.reading import as_written
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path) -> PreparedData:
     """Hash and count a prepared dataset again; AibError if it is not what its manifest says."""
-    data = load(folder)
-    if problem := _difference(folder, data):
+    with as_written(folder / MANIFEST, "delete the folder and prepare the dataset again"):
+        data = load(folder)
+        problem = _difference(folder, data)
+    if problem:
         raise AibError(f"{folder}: {problem}; delete it and prepare it again")
+    return data
+
+
+# For readers: a dataset is hashed once a process.
+verified = cache(verify)
 
 
 def _difference(folder: Path, data: PreparedData) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluations import write_found
 from markupsafe import escape
 from records import quick_plan, write_run, write_tree
 from scipy import stats
@@ -227,7 +228,7 @@ def test_evaluations_of_different_code_are_not_told_together(quick, copied):
     folder = copied / "runs" / quick.runs[0].folder
     content = files.read_json(folder / EVALUATION)
     content["calibration"]["identity"]["code"] = ["0ther0000000"]
-    files.write_json(folder / EVALUATION, content)
+    write_found(folder, content)
     with pytest.raises(AibError, match="'calibration' has other code or parameters"):
         tell(collect(quick, copied), "cluttered-digits")
 

@@ -1,0 +1,41 @@
+"""Reading back what the pipeline wrote, whatever has become of it since: whole, or one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from aib import files
+from aib.errors import AibError
+
+
+def read_json(path: Path, shape: Any = Any, remedy: str = "delete it and run again") -> Any:
+    """The content of a JSON file, as it is, if it has the form of the type `shape`.
+
+    Raises `AibError` with the path for a file that is missing, broken or of another form.
+    """
+    with as_written(path, remedy):
+        content = files.read_json(path)
+        TypeAdapter(shape).validate_python(content)
+    return content
+
+
+@contextmanager
+def as_written(path: Path, remedy: str) -> Iterator[None]:
+    """Whatever goes wrong with the content of `path` is one line: it is not what was written."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    except RecursionError:
+        reason = "nested too deep"
+    else:
+        return
+    raise AibError(f"{path}: damaged ({shorten(reason, 150, placeholder=' …')}); {remedy}")
