@@ -549,16 +549,21 @@ def compare(
     strict: Annotated[bool, typer.Option("--strict", help="exit 1 when different")] = False,
 ) -> None:
     """Compare a finished study with its committed reference: identical, same or different."""
-    from aib.files import read_json
+    from aib.reading import as_written, read_json
     from aib.reporting.headline import headline_lines
     from aib.reporting.reference import compare as compare_with
+    from aib.reporting.reference import make_reference
 
     folder = REPORTS / study
-    summary = read_json(folder / "summary.json")
-    print("\n".join(headline_lines(summary)))
+    path, again = folder / "summary.json", "run the pipeline again"
+    with as_written(path, again):
+        summary = read_json(path)
+        print("\n".join(headline_lines(summary)))
+        make_reference(summary)
     reference, outcome = folder / "reference.json", "without a reference"
     if reference.exists():
-        found = compare_with(summary, read_json(reference))
+        with as_written(reference, f"take it from Git again, or run: aib accept {study}"):
+            found = compare_with(summary, read_json(reference))
         outcome = found.outcome
         print("\n".join(found.lines))
     else:
@@ -571,12 +576,15 @@ def compare(
 @app.command()
 def accept(study: StudyName = "quick") -> None:
     """Make the finished study the reference that later ones are compared with."""
-    from aib.files import read_json, write_json
+    from aib.files import write_json
+    from aib.reading import as_written, read_json
     from aib.reporting.reference import make_reference
 
-    folder = REPORTS / study
-    write_json(folder / "reference.json", make_reference(read_json(folder / "summary.json")))
-    print(folder / "reference.json")
+    path = REPORTS / study / "summary.json"
+    with as_written(path, "run the pipeline again"):
+        reference = make_reference(read_json(path))
+    write_json(path.with_name("reference.json"), reference)
+    print(path.with_name("reference.json"))
 
 
 @app.command()

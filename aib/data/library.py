@@ -200,6 +200,8 @@ class Library:
         if manifest is not None:
             size = sum(path.stat().st_size for path in self.arrays(name).glob("*.npy"))
             state = _megabytes(size) if self.is_current(name) else "other parameters"
+        elif (self.arrays(name) / MANIFEST).exists():
+            state = "damaged"
         verified = f"{time.astimezone():%Y-%m-%d}" if time else "-"
         counts = _counts(dataset, manifest if self.is_current(name) else None)
         return [*counts, str(dataset.image_size), fetched, state, verified]

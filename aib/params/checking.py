@@ -93,9 +93,8 @@ def read_yaml(path: Path, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise ParameterError(
-            f"{where}{line}: not YAML: {getattr(error, 'problem', error)}"
-        ) from None
+        reason = " ".join(str(getattr(error, "problem", error)).split())
+        raise ParameterError(f"{where}{line}: not YAML: {reason}") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:  # a date, a number
         raise ParameterError(f"{where}: a value that cannot be: {error}") from None
 
