@@ -25,17 +25,22 @@ def read_json(path: Path, shape: Any = Any, remedy: str = "delete it and run aga
 
 @contextmanager
 def as_written(path: Path, remedy: str) -> Iterator[None]:
-    """Whatever goes wrong with the content of `path` is one line: it is not what was written."""
+    """Whatever goes wrong with the content of `path` is one line: it is not what was written.
+
+    Libraries raise errors of any kind for bytes that they do not expect; those of the disk stay.
+    """
     try:
         yield
+    except (AibError, OSError):
+        raise
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         reason = f"{where}: {first['msg']}" if where else first["msg"]
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        reason = f"{type(error).__name__}: {error}"
-    except RecursionError:
-        reason = "nested too deep"
-    else:
-        return
-    raise AibError(f"{path}: damaged ({shorten(reason, 150, placeholder=' …')}); {remedy}")
+        raise _damaged(path, reason, remedy) from None
+    except Exception as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}", remedy) from error
+
+
+def _damaged(path: Path, reason: str, remedy: str) -> AibError:
+    return AibError(f"{path}: damaged ({shorten(reason, 150, placeholder=' …')}); {remedy}")

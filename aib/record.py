@@ -7,8 +7,6 @@ Nothing here imports torch, so a foreign results folder can be read and scored w
 
 import io
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -36,7 +34,6 @@ from aib.result import RESULT_FORM
 # Made from a finished run, and not sealed with it: all evaluations, and each with its arrays.
 EVALUATION, PARTS = "evaluation.json", "evaluation"
 AGAIN = f"delete {RESULT} beside it and run the pipeline again"
-UNREADABLE = (ValueError, OSError, EOFError, LookupError, zipfile.BadZipFile, zlib.error)
 
 
 class _Adopted(BaseModel):
@@ -151,11 +148,11 @@ class Record:
     def _arrays(self, name: str, content: bytes, remedy: str) -> dict[str, np.ndarray]:
         if not content:
             return {}
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return dict(arrays)
-        except UNREADABLE as error:
-            raise AibError(f"{self.folder / name}: damaged ({error}); {remedy}") from None
+        with (
+            as_written(self.folder / name, remedy),
+            np.load(io.BytesIO(content), allow_pickle=False) as arrays,
+        ):
+            return dict(arrays)
 
 
 def adopted_hashes(folder: Path) -> list[str]:

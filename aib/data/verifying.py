@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from aib.data.checksums import CHUNK_BYTES
-from aib.data.prepared import MANIFEST, SPLITS, PreparedData, load
+from aib.data.prepared import SPLITS, PreparedData, load
 from aib.data.statistics import ChannelSums
 from aib.errors import AibError
 from aib.reading import as_written
@@ -18,7 +18,7 @@ from aib.reading import as_written
 
 def verify(folder: Path) -> PreparedData:
     """Hash and count a prepared dataset again; AibError if it is not what its manifest says."""
-    with as_written(folder / MANIFEST, "delete the folder and prepare the dataset again"):
+    with as_written(folder, "delete it and prepare it again"):
         data = load(folder)
         problem = _difference(folder, data)
     if problem:

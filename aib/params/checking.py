@@ -22,7 +22,7 @@ class ParameterError(AibError):
 _OTHER_BASES = re.compile(r"[-+]?(0[0-7_]+|[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 
 
-LARGEST_FILE, MOST_NODES, DEEPEST = 1 << 20, 100_000, 50  # bytes; values; tables in tables
+LARGEST_FILE, MOST_NODES, DEEPEST = 1 << 18, 100_000, 50  # bytes; values; tables in tables
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -120,6 +120,7 @@ def check(shape: Any, data: Any, where: str) -> Any:
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
+        data = json.loads(text)  # in which every key is a text
         raise ParameterError(f"{where}: {_explain(error, adapter.json_schema(), data)}") from None
 
 

@@ -30,7 +30,6 @@ class Winner(BaseModel):
     """What winners.json must say of an arm."""
 
     values: dict[str, Any]
-    key: str
 
 
 class Parameters(Strict):
