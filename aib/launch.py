@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from aib import files
-from aib.data.prepared import PreparedData, load
-from aib.data.verifying import verify
+from aib.data.prepared import PreparedData
+from aib.data.verifying import mapped, verify
 from aib.data.weights import find_weights
 from aib.errors import AibError
 from aib.gpus import one_gpu
@@ -37,7 +37,7 @@ def launch(
     """
     name = spec.names.dataset
     data_folder = results / "data" / name
-    data = load(data_folder)
+    data = mapped(data_folder)
     if data.manifest["parameters"] != spec.dataset.identity:
         raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
     weights = None

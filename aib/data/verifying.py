@@ -16,13 +16,22 @@ from aib.errors import AibError
 from aib.reading import as_written
 
 
+PREPARE_AGAIN = "delete it and prepare it again"
+
+
+def mapped(folder: Path) -> PreparedData:
+    """A prepared dataset by its manifest, not hashed; a damaged manifest or header is one line."""
+    with as_written(folder, PREPARE_AGAIN):
+        return load(folder)
+
+
 def verify(folder: Path) -> PreparedData:
     """Hash and count a prepared dataset again; AibError if it is not what its manifest says."""
-    with as_written(folder, "delete it and prepare it again"):
-        data = load(folder)
+    data = mapped(folder)
+    with as_written(folder, PREPARE_AGAIN):
         problem = _difference(folder, data)
     if problem:
-        raise AibError(f"{folder}: {problem}; delete it and prepare it again")
+        raise AibError(f"{folder}: {problem}; {PREPARE_AGAIN}")
     return data
 
 

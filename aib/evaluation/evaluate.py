@@ -13,8 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from aib import files
-from aib.data.prepared import load
-from aib.data.verifying import verified
+from aib.data.verifying import mapped, verified
 from aib.errors import AibError
 from aib.evaluation.identity import applicable, identity
 from aib.evaluation.parts import Common, Found, Inapplicable, part
@@ -69,7 +68,7 @@ def evaluate_run(
         run.check_seal()
         spec = RunSpec.model_validate_json(json.dumps(run.spec["spec"]))
         subject = cache(partial(load_subject, spec, run.folder / files.WEIGHTS, around))
-        data = load(around.datasets / spec.names.dataset)
+        data = mapped(around.datasets / spec.names.dataset)
         if data.digest != run.result["data_digest"]:
             raise AibError(f"{spec.names.dataset}: not the data that {run.folder} was trained on")
         origin = {"weights": run.result["weights_sha256"], "data": data.digest}
@@ -136,7 +135,7 @@ def elsewhere(entry: Common, around: Surroundings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in entry.other_datasets:
         folder = around.datasets / name
-        found[name] = load(folder).digest if folder.exists() else None
+        found[name] = mapped(folder).digest if folder.exists() else None
     if entry.label_map is not None:
         found["label_map"] = around.label_maps[entry.label_map].model_dump(mode="json")
     return found

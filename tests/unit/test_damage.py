@@ -59,8 +59,8 @@ def test_a_changed_digit_of_a_result_is_told_by_its_copy(quick, folder, capsys):
 
 def test_a_result_of_another_form_is_one_line(folder):
     for name in (files.RESULT, files.FINISHED):
-        flip(folder / name, b'"accuracy"', b'"acuracy"')
-    with pytest.raises(AibError, match=r"result\.json: damaged \(.*epoch, mode or split"):
+        flip(folder / name, b'"scored"', b'"sccred"')
+    with pytest.raises(AibError, match=r"result\.json: damaged \(.*scored: Field required"):
         read(folder)
 
 
