@@ -15,7 +15,6 @@ from aib.data.statistics import ChannelSums
 from aib.errors import AibError
 from aib.reading import as_written
 
-
 PREPARE_AGAIN = "delete it and prepare it again"
 
 
