@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from aib import files
 from aib.errors import AibError
 
+_form = cache(TypeAdapter)  # made once: thousands of records are read
+
 
 def read_json(path: Path, shape: Any = Any, remedy: str = "delete it and run again") -> Any:
     """The content of a JSON file, as it is, if it has the form of the type `shape`.
@@ -19,7 +22,7 @@ def read_json(path: Path, shape: Any = Any, remedy: str = "delete it and run aga
     """
     with as_written(path, remedy):
         content = files.read_json(path)
-        TypeAdapter(shape).validate_python(content)
+        _form(shape).validate_python(content)
     return content
 
 
