@@ -109,7 +109,7 @@ def params_check() -> None:
     parameters = load(Path.cwd())
     plans, mistakes = plan_all(parameters)
     for mistake in mistakes.values():
-        print(f"error: {mistake}", file=sys.stderr)
+        print(printable(f"error: {mistake}"), file=sys.stderr)
     check_claims(parameters)
     if mistakes:
         sys.exit(1)
