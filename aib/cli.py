@@ -1,6 +1,7 @@
 """`aib …`: the command line, a thin layer over the package."""
 
 import errno
+import os
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from aib.errors import AibError
+from aib.terminal import printable
 
 RESULTS = Path("results")
 REPORTS = Path("reports")
@@ -27,9 +29,19 @@ app.add_typer(data_app, name="data")
 models_app = typer.Typer(help="Look at the models of params/models.yaml.")
 app.add_typer(models_app, name="models")
 
-StudyName = Annotated[str, typer.Argument(help="a file of params/studies/, without .yaml")]
-DatasetName = Annotated[str, typer.Argument(help="a dataset of params/datasets.yaml")]
-Split = Literal["train", "validation", "test"]
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REMEDIES = {
+    **dict.fromkeys(FULL, "what was finished is safe; make room and run again"),
+    **dict.fromkeys(
+        (errno.EROFS, errno.EACCES, errno.EPERM),
+        "what was finished is safe; let it be read and written, and run again",
+    ),
+    **dict.fromkeys(
+        (errno.EISDIR, errno.ENOTDIR, errno.ELOOP),
+        "something else lies where a file is expected; move it away and run again",
+    ),
+    errno.EIO: "the disk fails; what was finished may be damaged",
+}
 
 
 def main() -> None:
@@ -37,14 +49,30 @@ def main() -> None:
     try:
         app()
     except AibError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {printable(str(error))}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in REMEDIES:
             raise
-        sys.exit(
-            f"error: the disk is full ({error.filename or 'while writing'}); "
-            "what was finished is safe; make room and run again"
-        )
+        reason = "the disk is full" if error.errno in FULL else os.strerror(error.errno)
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(printable(f"error: {where}{reason}; {REMEDIES[error.errno]}"))
+
+
+def _name(value: str | None) -> str | None:
+    """Refuse what is no name, since names become paths."""
+    from aib.params import check
+    from aib.spec.base import Name
+
+    return None if value is None else check(Name, value, "name")
+
+
+StudyName = Annotated[
+    str, typer.Argument(help="a file of params/studies/, without .yaml", callback=_name)
+]
+DatasetName = Annotated[
+    str, typer.Argument(help="a dataset of params/datasets.yaml", callback=_name)
+]
+Split = Literal["train", "validation", "test"]
 
 
 def _plan(study: str):
@@ -81,7 +109,7 @@ def params_check() -> None:
     parameters = load(Path.cwd())
     plans, mistakes = plan_all(parameters)
     for mistake in mistakes.values():
-        print(f"error: {mistake}", file=sys.stderr)
+        print(printable(f"error: {mistake}"), file=sys.stderr)
     check_claims(parameters)
     if mistakes:
         sys.exit(1)

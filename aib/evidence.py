@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
+from aib.data.verifying import verified
 from aib.errors import AibError
 from aib.evaluation.identity import identity
 from aib.evaluation.parts import Common
@@ -28,7 +29,6 @@ from aib.studies.plan import Plan
 
 MANIFEST, SCHEMA = "evidence.json", 1
 AS_THEY_ARE = (SPEC, METRICS, RESULT, ADOPTED, EVALUATION)
-SEALED = (SPEC, METRICS)  # what of a run's seal can still be checked
 UNREADABLE = (OSError, EOFError, lzma.LZMAError, tarfile.TarError)
 LARGEST = 2**30  # bytes, unpacked
 IMAGES = 1000  # whose maps are compared between runs; more would change the third digit
@@ -75,6 +75,7 @@ def write(plan: Plan, evaluations: dict[str, Common], results_root: Path, path: 
     for dataset in plan.study.datasets:
         name = f"data/{dataset}/{split}_sources.npy"
         if (results_root / name).exists():
+            verified((results_root / name).parent)
             members[name] = (results_root / name).read_bytes()
     stale = sum(_drop_stale(members, folder, evaluations) for folder in (*here, *kept))
     _pack(path, plan.name, members)
@@ -121,6 +122,7 @@ def _pack(path: Path, study: str, members: dict[str, bytes]) -> None:
 def _members(folder: Path) -> Iterator[tuple[str, bytes]]:
     run = read(folder)
     run.check_seal()
+    _ = run.code_hashes, run.evaluation  # read, so that no damaged file is packed
     for name in AS_THEY_ARE:
         if (folder / name).exists():
             yield name, (folder / name).read_bytes()

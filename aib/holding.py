@@ -40,13 +40,14 @@ def holder(folder: Path) -> str | None:
     path = folder / HOLDER
     try:
         entry = json.loads(path.read_text())
-    except (OSError, ValueError):
+        pid, host = int(entry["pid"]), entry["host"]
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    if entry["host"] == socket.gethostname():
+    if host == socket.gethostname():
         try:
-            os.kill(entry["pid"], 0)
-        except ProcessLookupError:
+            os.kill(pid, 0)
+        except (ProcessLookupError, OverflowError):
             return None
         except PermissionError:  # alive, and somebody else's
             pass
-    return f"process {entry['pid']} on {entry['host']}"
+    return f"process {pid} on {host}"

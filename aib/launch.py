@@ -3,18 +3,20 @@
 What happens here changes no number of a result, so it is outside of training's code hash.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from aib import files
-from aib.data.prepared import PreparedData, load
-from aib.data.verifying import verify
+from aib.data.prepared import PreparedData
+from aib.data.verifying import mapped, verify
 from aib.data.weights import find_weights
 from aib.errors import AibError
 from aib.gpus import one_gpu
 from aib.holding import exclusive
 from aib.provenance import environment, git_state
-from aib.record import adopted_hashes
+from aib.reading import read_json
+from aib.record import Record, adopted_hashes
 from aib.spec.run import RunSpec
 from aib.training.run import Stopped, train
 
@@ -35,7 +37,7 @@ def launch(
     """
     name = spec.names.dataset
     data_folder = results / "data" / name
-    data = load(data_folder)
+    data = mapped(data_folder)
     if data.manifest["parameters"] != spec.dataset.identity:
         raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
     weights = None
@@ -58,7 +60,8 @@ def launch(
         except Stopped:
             raise
         except Exception as error:
-            (folder / files.FAILURE).write_text(f"{type(error).__name__}: {error}\n")
+            with suppress(OSError):  # as of a full disk, which is what was wrong
+                (folder / files.FAILURE).write_text(f"{type(error).__name__}: {error}\n")
             raise
 
 
@@ -74,19 +77,28 @@ def _finished(folder: Path, origin: dict[str, str]) -> dict[str, Any] | None:
     """The result of an earlier process, if it stands for the same code and data.
 
     Snakemake deletes the outputs of a job that it saw interrupted, also when its orphan has
-    finished since; the copy that it does not know of brings the result back.
+    finished since; the copy that it does not know of brings the result back, unless a file of the
+    run was damaged, which deleting result.json is the remedy of.
     """
     for name in (files.RESULT, files.FINISHED):
         path = folder / name
         if not path.exists():
             continue
-        result = files.read_json(path)
+        result = read_json(path, dict)
         found = {key: result.get(key) for key in origin}
         if origin["code_hash"] in adopted_hashes(folder):
             found["code_hash"] = origin["code_hash"]
-        if found == origin:
+        if found == origin and (name == files.RESULT or _is_whole(Record(folder, result))):
             if name != files.RESULT:
                 files.write_json(folder / files.RESULT, result)
             return result
         path.unlink()
     return None
+
+
+def _is_whole(run: Record) -> bool:
+    try:
+        run.check_seal()
+    except AibError:
+        return False
+    return True

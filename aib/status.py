@@ -3,22 +3,24 @@
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
 from aib import files, record
+from aib.errors import AibError
 from aib.holding import holder
 from aib.spec.run import RunSpec
 from aib.studies.plan import Plan
 from aib.studies.power import asked, power_lines
-from aib.terminal import table
+from aib.terminal import table, verbatim
 
 STYLES = {
     "done": "green",
     "collapsed": "red",
     "diverged": "red",
     "failed": "red",
+    "damaged": "red",
     "running": "cyan",
 }
 
@@ -27,33 +29,44 @@ STYLES = {
 class Standing:
     """One run: its state, in one word, and what there is to say about it."""
 
-    state: str  # done, collapsed, diverged, running, stopped, failed or waiting
+    state: str  # done, collapsed, diverged, damaged, running, stopped, failed or waiting
     epoch: int
     detail: str
 
 
 def standing(spec: RunSpec, results: Path) -> Standing:
-    """Read off the files of a run how far it is."""
+    """Read off the files of a run how far it is; arrays and weights are not looked at."""
     folder = results / "runs" / spec.folder
-    if (folder / files.RESULT).exists():
-        result = files.read_json(folder / files.RESULT)
-        if result["status"] == "diverged":
-            return Standing("diverged", result["epoch"], result["reason"])
-        scored = result["scored"]
-        accuracy = result["evaluation"][result["headline"]][scored]["accuracy"]
-        epoch = result["figures"][result["selected"]]["epoch"]
-        word = "done" if result["status"] == "completed" else result["status"]
-        return Standing(word, epoch, f"{scored} error {1 - accuracy:.2%}")
+    try:
+        if (folder / files.RESULT).exists():
+            return _finished(record.read(folder).result)
+        return _unfinished(spec, folder)
+    except AibError as error:
+        return Standing("damaged", 0, str(error))
+
+
+def _finished(result: dict[str, Any]) -> Standing:
+    if result["status"] == "diverged":
+        return Standing("diverged", result["epoch"], result["reason"])
+    scored = result["scored"]
+    accuracy = result["evaluation"][result["headline"]][scored]["accuracy"]
+    epoch = result["figures"][result["selected"]]["epoch"]
+    word = "done" if result["status"] == "completed" else result["status"]
+    return Standing(word, int(epoch), f"{scored} error {1 - accuracy:.2%}")
+
+
+def _unfinished(spec: RunSpec, folder: Path) -> Standing:
     history = record.read_history(folder / files.METRICS)
     epoch = len(history)
     owner = holder(folder)
     if owner:
         if not history:
             return Standing("running", 0, owner)
-        left = (spec.training.epochs - epoch) * history[-1]["seconds"]
+        left = (spec.training.epochs - epoch) * history[-1].get("seconds", 0)
         return Standing("running", epoch, f"about {_duration(left)} left, {owner}")
     if (folder / files.FAILURE).exists():
-        return Standing("failed", epoch, (folder / files.FAILURE).read_text().strip())
+        reason = (folder / files.FAILURE).read_text(errors="replace").strip()
+        return Standing("failed", epoch, reason)
     if (folder / files.CHECKPOINT).exists():
         return Standing("stopped", epoch, "goes on from its checkpoint")
     return Standing("waiting", 0, "")
@@ -73,7 +86,8 @@ def show(plan: Plan, results: Path, clear: bool = False) -> bool:
             counts[now.state] = counts.get(now.state, 0) + 1
             state = f"[{STYLES.get(now.state, 'dim')}]{now.state}[/]"
             epochs = f"{now.epoch}/{spec.training.epochs}"
-            rows.add_row(escape(cell.arm), str(spec.seed), state, epochs, now.detail, spec.key)
+            detail = verbatim(now.detail)
+            rows.add_row(verbatim(cell.arm), str(spec.seed), state, epochs, detail, spec.key)
     console = Console()
     if clear:
         console.clear()
@@ -86,7 +100,7 @@ def grid(plan: Plan) -> None:
     """Print what a study asks for: its arms with their keys and seeds, and its questions."""
     study = plan.study
     console = Console()
-    console.print(f"[bold]{study.title}[/]\n{study.hypothesis}\n")
+    console.print(f"[bold]{verbatim(study.title)}[/]\n{verbatim(study.hypothesis)}\n")
     rows = table(
         f"study {plan.name}: {len(plan.runs)} runs", "arm", "protocol", "epochs", "key", "seeds"
     )
@@ -96,14 +110,14 @@ def grid(plan: Plan) -> None:
             spec = cell.runs[0]
             seeds = ", ".join(str(run.seed) for run in cell.runs)
             epochs = str(spec.training.epochs)
-            rows.add_row(escape(cell.arm), spec.names.protocol, epochs, spec.key, seeds)
+            rows.add_row(verbatim(cell.arm), spec.names.protocol, epochs, spec.key, seeds)
     console.print(rows)
     for line in power_lines(asked(plan), plan):
-        console.print(escape(line))
+        console.print(verbatim(line))
     console.print(f"margin {study.margin} percentage points, alpha {study.alpha}")
     if study.looks:
         console.print(f"looks after {', '.join(map(str, study.looks.after))} seeds an arm")
-    console.print(f"stopping rule: {study.stopping_rule}")
+    console.print(f"stopping rule: {verbatim(study.stopping_rule)}")
 
 
 def _duration(seconds: float) -> str:

@@ -1,9 +1,11 @@
-"""How tables look on the terminal."""
+"""How tables and foreign texts look on the terminal."""
 
+import re
 from collections.abc import Collection
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 WHOLE = ("model", "key")  # what people copy
@@ -25,6 +27,23 @@ def table(
         justify = "right" if heading in right else "left"
         made.add_column(heading, justify=justify, overflow="fold", no_wrap=heading in whole)
     return made
+
+
+def printable(text: str) -> str:
+    """A text on one line that moves no cursor and tells no password of an address."""
+    spelt = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return without_passwords(spelt)
+
+
+def verbatim(text: str) -> str:
+    """A foreign text for a rich console, in which it is no markup."""
+    return escape("\n".join(map(printable, text.splitlines())))
+
+
+def without_passwords(text: str) -> str:
+    """The text with its addresses less the name and password before their hosts."""
+    # A password may hold @ and, against the rules, a slash; a host's port is none.
+    return re.sub(r"://([^/\s]*|[^/\s:]*:(?!\d+/)\S*)@", "://", text)
 
 
 def print_whole(rows: Table) -> None:

@@ -28,6 +28,7 @@ from aib.record import Record
 from aib.reporting.collect import CellResults, collect
 from aib.reporting.evaluations import per_run
 from aib.studies.plan import Plan
+from aib.terminal import without_passwords
 
 # Before mlflow is imported: no telemetry, no two lines of output a run, and a server that is away
 # is noticed in seconds, where MLflow would ask for some minutes.
@@ -124,16 +125,12 @@ def _errors_as_one_line(uri: str) -> Iterator[None]:
         if uri.startswith("sqlite:"):
             remedy = "make it writable, or move it away and import again: it mirrors the records"
         reason = str(error).strip().splitlines()[0].rsplit("(Caused by ", 1)[-1].rstrip(")")
-        reason = shorten(_without_password(reason), 160, placeholder=" …")
+        reason = shorten(without_passwords(reason), 160, placeholder=" …")
         raise AibError(f"{_shown(uri)}: MLflow cannot be used ({reason}); {remedy}") from None
 
 
 def _shown(uri: str) -> str:
-    return _without_password(uri).removeprefix("sqlite:///")
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"://[^@/\s]*@", "://", text)
+    return without_passwords(uri).removeprefix("sqlite:///")
 
 
 # ---------------------------------------------------------------- the experiment

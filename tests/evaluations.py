@@ -35,6 +35,7 @@ def write_evaluations(folder: Path, run: RunSpec, correct: np.ndarray, masks: bo
         "cross_domain": cross_domain(rng),
     }
     content = {}
+    (folder / PARTS).mkdir(exist_ok=True)
     for kind, found in made.items():
         content[kind] = {"identity": identity(ENTRIES[kind]), "seconds": 1.0}
         if isinstance(found, str):
@@ -42,8 +43,16 @@ def write_evaluations(folder: Path, run: RunSpec, correct: np.ndarray, masks: bo
             continue
         content[kind]["numbers"] = found.numbers
         if found.arrays:
-            (folder / PARTS).mkdir(exist_ok=True)
-            files.write_arrays(folder / PARTS / f"{kind}.npz", **found.arrays)
+            path = folder / PARTS / f"{kind}.npz"
+            files.write_arrays(path, **found.arrays)
+            content[kind]["arrays"] = files.file_sha256(path)
+    write_found(folder, content)
+
+
+def write_found(folder: Path, content: dict[str, Any]) -> None:
+    """evaluation.json, and each entry in a file of its own."""
+    for kind, found in content.items():
+        files.write_json(folder / PARTS / f"{kind}.json", found)
     files.write_json(folder / EVALUATION, content)
 
 

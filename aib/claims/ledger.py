@@ -13,7 +13,6 @@ from typing import Any
 from aib.claims.judging import JUDGES
 from aib.claims.words import DECIDED, NOT_TESTED, SUPPORTED, UNDECIDED, Judged
 from aib.errors import AibError
-from aib.files import read_json
 from aib.params import ParameterError, Parameters, check_claims, nearest
 from aib.params.claims import (
     AnyTest,
@@ -25,6 +24,7 @@ from aib.params.claims import (
     Placed,
     kind,
 )
+from aib.reading import as_written, read_json
 from aib.reporting.ending import was_checked
 from aib.reporting.evaluations import teller
 from aib.reporting.words import listed
@@ -133,7 +133,8 @@ def _judged(made: Plan, test: AnyTest, reports: Path) -> Judged:
     if not path.exists():
         command = f"snakemake --cores all --config study={test.study}"
         return Judged(NOT_TESTED, wanted=f"its {len(made.runs)} runs are not made: {command}")
-    found = JUDGES[kind(test)](read_json(path), test)
+    with as_written(path, "run the pipeline again"):
+        found = JUDGES[kind(test)](read_json(path), test)
     open_end = made.study.checked_in is not None and not was_checked(made.study, reports)
     if found and open_end and isinstance(test, Contrasted) and found.word != UNDECIDED:
         check = f"snakemake --cores all --config study={made.study.checked_in}"

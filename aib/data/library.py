@@ -15,9 +15,10 @@ from typing import Any
 from rich.table import Table
 
 from aib.data.checksums import check_file
-from aib.data.prepared import MANIFEST, SPLITS, PreparedData, load
+from aib.data.prepared import MANIFEST, SPLITS, PreparedData
 from aib.data.preparing import prepare
 from aib.data.sources import fetch
+from aib.data.verifying import verified
 from aib.data.verifying import verify as verify_arrays
 from aib.errors import AibError
 from aib.files import write_json
@@ -117,9 +118,13 @@ class Library:
             self._check_entry(name)
             found.append("the arrays")
         note = {"time": datetime.now(UTC).isoformat(timespec="seconds")} | self._state(name)
-        (self.results / "verified").mkdir(exist_ok=True)
-        write_json(self.results / "verified" / f"{name}.json", note)
-        return f"{name}: {' and '.join(found)} as declared"
+        said = f"{name}: {' and '.join(found)} as declared"
+        try:
+            (self.results / "verified").mkdir(exist_ok=True)
+            write_json(self.results / "verified" / f"{name}.json", note)
+        except OSError as error:  # somebody else's results
+            said += f" (when, cannot be noted: {error.strerror})"
+        return said
 
     def otherwise(self, name: str) -> str:
         """What to say of a prepared dataset that is not current."""
@@ -167,11 +172,11 @@ class Library:
         }
 
     def load(self, name: str) -> PreparedData:
-        """The prepared dataset; AibError if there is none."""
+        """The prepared dataset; AibError if there is none, or if it is damaged."""
         self.dataset(name)  # the error for an unknown name has the nearest one
         if not self.has_arrays(name):
             raise AibError(f"{name}: is not prepared; run: aib data prepare {name}")
-        return load(self.arrays(name))
+        return verified(self.arrays(name))
 
     def table(self) -> Table:
         """One row a dataset: what it is, and what of it is here."""
@@ -195,6 +200,8 @@ class Library:
         if manifest is not None:
             size = sum(path.stat().st_size for path in self.arrays(name).glob("*.npy"))
             state = _megabytes(size) if self.is_current(name) else "other parameters"
+        elif (self.arrays(name) / MANIFEST).exists():
+            state = "damaged"
         verified = f"{time.astimezone():%Y-%m-%d}" if time else "-"
         counts = _counts(dataset, manifest if self.is_current(name) else None)
         return [*counts, str(dataset.image_size), fetched, state, verified]
@@ -223,6 +230,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     """A JSON object, or None if there is none or it is damaged."""
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

@@ -23,6 +23,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from aib.terminal import printable
+
 LINE_SECONDS = 30  # between two lines in a job's log
 SLOW_RATE = 250_000  # bytes/s; CIFAR-10's home host sends about 50,000
 SILENT_SECONDS = 5
@@ -65,8 +67,8 @@ def shown(file: str, have: int, size: int | None, bar: bool) -> Iterator[Callabl
 
 
 def say(line: str) -> None:
-    """Print one line on standard error at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print one line on standard error at once; passwords of addresses are left out."""
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def _line(task: Task) -> str:

@@ -16,15 +16,18 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from aib.data.asking import PassingError, TransferError
 from aib.data.checksums import check_file
 from aib.data.progress import say
-from aib.data.transfer import PassingError, TransferError, is_remote, local_path, size_of, transfer
+from aib.data.transfer import is_remote, local_path, size_of, transfer
 from aib.errors import AibError
 from aib.params import Download
+from aib.terminal import without_passwords
 
 TRIES = 3  # of one address in a row that bring nothing new
 BACKOFF_SECONDS = 1.0  # between tries; doubled by each that is counted
 LONGEST_WAIT_SECONDS = 120  # a server that asks for more is given up
+SLOWEST_RATE = 10_000  # bytes/s; a slower server is left while another address is left
 
 
 def fetch(
@@ -65,11 +68,13 @@ def _fetch_from_any(download: Download, copies: list[str], target: Path, progres
     partial = target.with_name(f"{target.name}.partial")
     started = time.monotonic()
     failures = []
-    for address in [*copies, *_addresses(download)]:
+    addresses = [*copies, *_addresses(download)]
+    for address in addresses:
+        floor = 0 if address == addresses[-1] else SLOWEST_RATE
         try:
-            _fetch_from(address, download, partial, progress, link=address in copies)
+            _fetch_from(address, download, partial, progress, address in copies, floor)
         except TransferError as failure:
-            failures.append(f"{address}: {failure}")
+            failures.append(without_passwords(f"{address}: {failure}"))
             say(f"{download.file}: {failures[-1]}")
         else:
             partial.replace(target)
@@ -102,7 +107,7 @@ def _mirrors() -> list[str]:
         scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|", mirror)[0]
         if scheme not in ("", "http://", "https://", "file://"):
             raise AibError(
-                f"AIB_MIRROR: '{mirror}': {scheme} is not understood; "
+                f"AIB_MIRROR: '{without_passwords(mirror)}': {scheme} is not understood; "
                 "name a folder or an address that begins with https://, http:// or file://"
             )
         if scheme == "file://" and not mirror.startswith(("file:///", "file://localhost/")):
@@ -119,7 +124,7 @@ def _offline() -> bool:
 
 
 def _fetch_from(
-    address: str, download: Download, partial: Path, progress: bool, link: bool
+    address: str, download: Download, partial: Path, progress: bool, link: bool, floor: float
 ) -> None:
     """Transfer from one address; what may pass is tried again, after growing waits.
 
@@ -129,7 +134,7 @@ def _fetch_from(
     most, fruitless = size_of(partial), 0
     while True:
         try:
-            return transfer(address, download, partial, progress, link)
+            return transfer(address, download, partial, progress, link, floor)
         except PassingError as failure:
             have = size_of(partial)
             most, fruitless = max(have, most), 0 if have > most else fruitless + 1

@@ -10,40 +10,30 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.client import responses
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
-from urllib3.util import Retry
 
+from aib.data.asking import (
+    PassingError,
+    TransferError,
+    answer_of,
+    check_answer,
+    own_words,
+    paced,
+)
 from aib.data.checksums import CHUNK_BYTES, agrees, digest_of, written
 from aib.data.progress import say, shown
 from aib.errors import AibError
 from aib.params import Download
 
-CONNECT_SECONDS = 10
-SILENCE_SECONDS = 60  # a server that sends nothing for so long is given up
 UNDECLARED_LIMIT = 2_000_000_000  # bytes of a file whose size nobody declares
-PASSING = {408, 429, 500, 502, 503, 504}  # the same as curl --retry
 SLOW_HOSTS = {
     "www.cs.toronto.edu": "throttled by its owners since June 2026: about an hour for 162 MB"
 }
-
-
-class TransferError(Exception):
-    """The address did not deliver; the message is the reason."""
-
-
-class PassingError(TransferError):
-    """The address may deliver when asked again, not sooner than after `wait` seconds."""
-
-    def __init__(self, reason: str, wait: float = 0):
-        super().__init__(reason)
-        self.wait = wait
 
 
 class _Received(NamedTuple):
@@ -55,7 +45,12 @@ class _Received(NamedTuple):
 
 
 def transfer(
-    address: str, download: Download, partial: Path, progress: bool, link: bool = False
+    address: str,
+    download: Download,
+    partial: Path,
+    progress: bool,
+    link: bool = False,
+    floor: float = 0,
 ) -> None:
     """Bring the partial file to the full and verified content, from one address.
 
@@ -65,16 +60,17 @@ def transfer(
         partial: what has come so far, if anything.
         progress: draw a bar if standard error is a terminal.
         link: the address is a path on this machine that may be linked instead of copied.
+        floor: bytes/s; a server that sends fewer over PACE_SECONDS is left.
 
     Raises:
         TransferError: the address does not deliver; the partial file keeps what may be of use.
-        AibError: the disk is too small.
+        AibError: the disk is too small for the size that is declared.
     """
     aside = partial.with_suffix(".copy")
     aside.unlink(missing_ok=True)  # of a process that was killed
-    with _own_words():
+    with own_words():
         if is_remote(address):
-            received = _download(address, download, partial, progress)
+            received = _download(address, download, partial, progress, floor)
         else:
             received = _link(address, aside, download) if link else None
             received = received or _copy(address, download, aside, progress)
@@ -85,7 +81,7 @@ def transfer(
     if not received.continued:
         raise TransferError(f"expected {download.checksum}, found {written(received.digest)}")
     say(f"{download.file}: the bytes kept earlier are of no use; fetching all of them")
-    transfer(address, download, partial, progress)
+    transfer(address, download, partial, progress, link, floor)
 
 
 def is_remote(address: str) -> bool:
@@ -133,18 +129,22 @@ def _copy(address: str, download: Download, aside: Path, progress: bool) -> _Rec
 
 
 def _download(
-    address: str, download: Download, partial: Path, progress: bool, resume: bool = True
+    address: str,
+    download: Download,
+    partial: Path,
+    progress: bool,
+    floor: float,
+    resume: bool = True,
 ) -> _Received:
     """Download what the partial file lacks, or all."""
     have = size_of(partial) if resume else 0
     if have and have == download.bytes:  # interrupted after the last byte
         return _Received(digest_of(partial, download.checksum), partial, continued=True)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    timeout = (CONNECT_SECONDS, SILENCE_SECONDS)
-    with requests.get(address, headers=headers, stream=True, timeout=timeout) as response:
+    with answer_of(address, download.file, headers) as response:
         if have and response.status_code == requests.codes.requested_range_not_satisfiable:
             return _Received(digest_of(partial, download.checksum), partial, continued=True)
-        _check_answer(response)
+        check_answer(response)
         start, size = _extent(response)
         _check_size(size, download)
         if start not in (0, have):
@@ -152,7 +152,7 @@ def _download(
             if not have:
                 raise TransferError(reason)
             say(f"{download.file}: {address}: {reason}; asking for all of them")
-            return _download(address, download, partial, progress, resume=False)
+            return _download(address, download, partial, progress, floor, resume=False)
         if start == 0:
             if have:
                 say(f"{download.file}: {address}: does not continue; from the start")
@@ -160,21 +160,10 @@ def _download(
         # Raw, because some servers declare a .gz file as a compressed .tar, to be unpacked. And
         # read1, because read waits for a whole chunk, and a slow server's bytes count one by one.
         chunks = iter(lambda: response.raw.read1(CHUNK_BYTES, decode_content=False), b"")
+        chunks = paced(chunks, floor)
         size = size or download.bytes
         digest = _receive(chunks, address, download, partial, size, progress)
         return _Received(digest, partial, continued=start > 0)
-
-
-def _check_answer(response: requests.Response) -> None:
-    """Refuse what is not the file: an error, or a page for people."""
-    status = response.status_code
-    meaning = f"HTTP {status} {responses.get(status, '')}".rstrip()
-    if status in PASSING:
-        raise PassingError(meaning, Retry().get_retry_after(response.raw) or 0)
-    if status not in (requests.codes.ok, requests.codes.partial_content):
-        raise TransferError(meaning)
-    if response.headers.get("Content-Type", "").lower().startswith("text/html"):
-        raise TransferError("sends an HTML page instead of the file")
 
 
 def _extent(response: requests.Response) -> tuple[int, int | None]:
@@ -204,7 +193,7 @@ def _receive(
     digest = digest_of(partial, download.checksum)
     have = size_of(partial)
     limit = size or UNDECLARED_LIMIT
-    _check_space(partial.parent, (size or 0) - have)
+    _check_space(partial.parent, (size or 0) - have, declared=download.bytes is not None)
     _announce(address, download, have, size)
     with partial.open("ab") as stream, shown(download.file, have, size, progress) as advance:
         for chunk in chunks:
@@ -230,35 +219,11 @@ def _announce(address: str, download: Download, have: int, size: int | None) -> 
     say(f"{download.file}: {address} ({amount}{continued}{f'; {slow}' if slow else ''})")
 
 
-def _check_space(folder: Path, needed: int) -> None:
+def _check_space(folder: Path, needed: int, declared: bool) -> None:
+    """Refuse what the disk has no room for; what a server alone says is no reason to end."""
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise AibError(
-            f"{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free; "
-            "make room or choose another folder"
-        )
-
-
-@contextmanager
-def _own_words() -> Iterator[None]:
-    """Turn the libraries' errors, whose texts run to several lines, into one of ours."""
-    try:
-        yield
-    except (HTTPError, OSError) as error:
-        if error.args and isinstance(error.args[0], ProtocolError):  # cut before the answer
-            error = error.args[0]
-        match error:
-            case requests.Timeout() | ReadTimeoutError():
-                raise PassingError("timed out") from error
-            case ProtocolError():
-                raise PassingError("the connection was cut") from error
-            case requests.TooManyRedirects():
-                raise TransferError("redirects without end") from error
-            case requests.exceptions.SSLError() | SSLError():
-                raise TransferError("its certificate or encryption is not accepted") from error
-            case requests.ConnectionError():
-                raise TransferError("no connection") from error
-            case OSError(strerror=str(text)):
-                raise TransferError(text) from error
-            case _:
-                raise TransferError(" ".join(str(error).split())) from error
+        lacking = f"{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free"
+        if not declared:
+            raise TransferError(lacking)
+        raise AibError(f"{lacking}; make room or choose another folder")

@@ -186,6 +186,8 @@ def _next_header(tar: _Archive) -> tarfile.TarInfo | None:
         header = tar.next()
     if header is None:
         tar.check_end()
+    elif header.size < 0:  # a pax header may say so
+        raise RefusedError(f"'{header.name}' has {header.size:,} bytes")
     return header
 
 

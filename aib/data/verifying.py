@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,13 +13,29 @@ from aib.data.checksums import CHUNK_BYTES
 from aib.data.prepared import SPLITS, PreparedData, load
 from aib.data.statistics import ChannelSums
 from aib.errors import AibError
+from aib.reading import as_written
+
+PREPARE_AGAIN = "delete it and prepare it again"
 
 
-def verify(folder: Path) -> None:
+def mapped(folder: Path) -> PreparedData:
+    """A prepared dataset by its manifest, not hashed; a damaged manifest or header is one line."""
+    with as_written(folder, PREPARE_AGAIN):
+        return load(folder)
+
+
+def verify(folder: Path) -> PreparedData:
     """Hash and count a prepared dataset again; AibError if it is not what its manifest says."""
-    data = load(folder)
-    if problem := _difference(folder, data):
-        raise AibError(f"{folder}: {problem}; delete it and prepare it again")
+    data = mapped(folder)
+    with as_written(folder, PREPARE_AGAIN):
+        problem = _difference(folder, data)
+    if problem:
+        raise AibError(f"{folder}: {problem}; {PREPARE_AGAIN}")
+    return data
+
+
+# For readers: a dataset is hashed once a process.
+verified = cache(verify)
 
 
 def _difference(folder: Path, data: PreparedData) -> str | None:

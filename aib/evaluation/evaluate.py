@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Collection
 from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -12,23 +13,27 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from aib import files
-from aib.data.prepared import load
+from aib.data.verifying import mapped, verified
 from aib.errors import AibError
 from aib.evaluation.identity import applicable, identity
 from aib.evaluation.parts import Common, Found, Inapplicable, part
 from aib.evaluation.subject import Subject, Surroundings
 from aib.models import build
 from aib.numbers import plain
+from aib.reading import read_json
 from aib.record import EVALUATION, PARTS, Record
 from aib.spec.run import RunSpec
+
+AGAIN = "evaluate the run again"
 
 
 def load_subject(spec: RunSpec, weights: Path, around: Surroundings) -> Subject:
     """The network of a spec with those weights, and its dataset.
 
-    Raises `AibError` for weights of another network, and for data prepared from another entry.
+    Raises `AibError` for weights of another network, and for data that are damaged or prepared
+    from another entry.
     """
-    data = load(around.datasets / spec.names.dataset)
+    data = verified(around.datasets / spec.names.dataset)
     if data.manifest["parameters"] != spec.dataset.identity:
         name = spec.names.dataset
         raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
@@ -63,7 +68,7 @@ def evaluate_run(
         run.check_seal()
         spec = RunSpec.model_validate_json(json.dumps(run.spec["spec"]))
         subject = cache(partial(load_subject, spec, run.folder / files.WEIGHTS, around))
-        data = load(around.datasets / spec.names.dataset)
+        data = mapped(around.datasets / spec.names.dataset)
         if data.digest != run.result["data_digest"]:
             raise AibError(f"{spec.names.dataset}: not the data that {run.folder} was trained on")
         origin = {"weights": run.result["weights_sha256"], "data": data.digest}
@@ -90,11 +95,15 @@ class _Part:
         """What was found before, if that is of the same identity and whole."""
         if not self.path.exists():
             return None
-        content = files.read_json(self.path)
+        content = read_json(self.path, dict[str, Any], f"delete it and {AGAIN}")
+        if content.get("identity") != self.identity:
+            return None
+        if content.get("digest", digest_of(content)) != digest_of(content):
+            raise AibError(f"{self.path}: damaged (not what was found); delete it and {AGAIN}")
         whole = "arrays" not in content or (
             self.arrays.exists() and files.file_sha256(self.arrays) == content["arrays"]
         )
-        return content if whole and content.get("identity") == self.identity else None
+        return content if whole else None
 
     def made(self, subject: Subject) -> dict[str, Any]:
         """What is found now."""
@@ -110,8 +119,15 @@ class _Part:
                 files.write_arrays(self.arrays, **found.arrays)
                 content["arrays"] = files.file_sha256(self.arrays)
         content["seconds"] = time.perf_counter() - begin
+        content["digest"] = digest_of(content)
         files.write_json(self.path, content)
         return content
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """SHA-256 of what was found, all but its own digest; a changed digit is told by it."""
+    rest = {key: value for key, value in content.items() if key != "digest"}
+    return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def elsewhere(entry: Common, around: Surroundings) -> dict[str, Any]:
@@ -119,7 +135,7 @@ def elsewhere(entry: Common, around: Surroundings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in entry.other_datasets:
         folder = around.datasets / name
-        found[name] = load(folder).digest if folder.exists() else None
+        found[name] = mapped(folder).digest if folder.exists() else None
     if entry.label_map is not None:
         found["label_map"] = around.label_maps[entry.label_map].model_dump(mode="json")
     return found
@@ -127,6 +143,9 @@ def elsewhere(entry: Common, around: Surroundings) -> dict[str, Any]:
 
 def make(subject: Subject, entry: Common) -> Found | str:
     """One evaluation of a network; the reason where it says nothing of it."""
+    for folder in (subject.around.datasets / name for name in entry.other_datasets):
+        if folder.exists():
+            verified(folder)
     try:
         return part(entry.kind).evaluate(subject, entry)
     except Inapplicable as reason:

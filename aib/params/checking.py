@@ -1,8 +1,10 @@
 """Reading YAML and naming a mistake in one line: file, key, what was found, nearest valid name."""
 
 import difflib
+import itertools
 import json
 import re
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,32 @@ class ParameterError(AibError):
 _OTHER_BASES = re.compile(r"[-+]?(0[0-7_]+|[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 
 
+LARGEST_FILE, MOST_NODES, DEEPEST = 1 << 18, 100_000, 50  # bytes; values; tables in tables
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML without surprises: no key stands twice, no number is in base 8 or 60."""
+    """YAML without surprises: no key stands twice, no number is in base 8 or 60.
+
+    Nor is it larger than it looks: an alias counts as often as it is written.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth, self._sizes = 0, {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        """Compose a node; refuse one that is too deep, too large or inside of itself."""
+        line = self.peek_event().start_mark.line + 1
+        if self._depth == DEEPEST:
+            raise ParameterError(f"nested more than {DEEPEST} deep (line {line})")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node not in self._sizes:
+            self._sizes[node] = 1 + sum(self._sizes[child] for child in _children(node))
+        if self._sizes[node] > MOST_NODES:
+            raise ParameterError(f"more than {MOST_NODES:,} values, with aliases (line {line})")
+        return node
 
     def construct_scalar(self, node: yaml.ScalarNode) -> Any:
         number = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -33,19 +59,33 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
+        keys = set()
+        for key in (self.construct_object(key, deep=deep) for key, _ in node.value):
+            if not isinstance(key, Hashable):
+                raise ParameterError(f"a key is no text (line {node.start_mark.line + 1})")
+            if key in keys:
                 raise ParameterError(f"key '{key}' stands twice (line {node.start_mark.line + 1})")
+            keys.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        yield from itertools.chain.from_iterable(node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
 
 
 def read_yaml(path: Path, where: str) -> Any:
     """The content of a YAML file; `ParameterError` names it as `where`, and a mistake's line."""
     try:
-        return yaml.load(path.read_text(), Loader=_UniqueKeyLoader)
+        if path.stat().st_size > LARGEST_FILE:
+            raise ParameterError(f"more than {LARGEST_FILE:,} bytes")
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except FileNotFoundError:
         raise ParameterError(f"{where}: no such file; run in the project's folder") from None
+    except OSError as error:
+        raise ParameterError(f"{where}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ParameterError(f"{where}: not text in UTF-8: {error.reason}") from None
     except ParameterError as error:
@@ -53,9 +93,10 @@ def read_yaml(path: Path, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise ParameterError(
-            f"{where}{line}: not YAML: {getattr(error, 'problem', error)}"
-        ) from None
+        reason = " ".join(str(getattr(error, "problem", error)).split())
+        raise ParameterError(f"{where}{line}: not YAML: {reason}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # a date, a number
+        raise ParameterError(f"{where}: a value that cannot be: {error}") from None
 
 
 def nearest(name: str, valid: list[str] | set[str]) -> str:
@@ -79,6 +120,7 @@ def check(shape: Any, data: Any, where: str) -> Any:
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
+        data = json.loads(text)  # in which every key is a text
         raise ParameterError(f"{where}: {_explain(error, adapter.json_schema(), data)}") from None
 
 

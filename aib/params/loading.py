@@ -9,10 +9,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from aib.evaluation.parts import AnyEvaluation
-from aib.files import read_json
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
 from aib.params.claims import ClaimGroup, Contrasted, Missing, Placed
 from aib.params.datasets import RELEASED_NORMALISATIONS, Dataset
@@ -21,9 +20,16 @@ from aib.params.label_maps import LabelMap
 from aib.params.protocols import Protocol, Scale
 from aib.params.published import Published
 from aib.params.studies import Study
+from aib.reading import read_json
 from aib.spec.base import Name, Strict
 from aib.spec.models import FAMILIES, AnyModel
 from aib.spec.parts import Normalisation
+
+
+class Winner(BaseModel):
+    """What winners.json must say of an arm."""
+
+    values: dict[str, Any]
 
 
 class Parameters(Strict):
@@ -68,9 +74,14 @@ def load(root: Path) -> Parameters:
         if kind not in ("study", "protocols")
     }
     content["protocols"] = _load_protocols(folder / "protocols.yaml")
-    paths = {path.stem: path for path in sorted((folder / "studies").glob("*.yaml"))}
+    # What an editor keeps beside a file begins with a dot.
+    paths = {
+        path.stem: path
+        for path in sorted((folder / "studies").glob("*.yaml"))
+        if not path.name.startswith(".")
+    }
     content["winners"] = {
-        name: read_json(path)
+        name: read_json(path, dict[str, dict[str, Winner]], "report the study again")
         for name in paths
         if (path := root / "reports" / name / "winners.json").exists()
     }
@@ -78,6 +89,7 @@ def load(root: Path) -> Parameters:
     _check_shared(parameters)
     for name, path in paths.items():
         try:
+            check(Name, name, f"params/studies/{path.name}: its name")
             study = _read(Study, path, f"params/studies/{path.name}")
             _check_study(parameters, name, study, paths)
             parameters.studies[name] = study

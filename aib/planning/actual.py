@@ -4,10 +4,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from aib import files
 from aib.params.devices import Device
 from aib.planning.estimate import Arm, Estimator
 from aib.planning.machine import Machine, recorded_machine
+from aib.reading import as_written, read_json
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,17 @@ def from_summary(
     """
     if not path.exists():
         return []
-    summary = files.read_json(path)
-    found = {each["device"] for each in summary["provenance"]["environments"]}
+    with as_written(path, "report the study again"):
+        summary = read_json(path)
+        found = {each["device"] for each in summary["provenance"]["environments"]}
+        keys = [run["key"] for run in summary["runs"]]
+        seconds = float(summary["cost"]["run_seconds"])
     by_key = {arm.key: arm for arm in arms}
-    keys = [run["key"] for run in summary["runs"]]
     if len(found) != 1 or not set(keys) <= by_key.keys():
         return []
     machine = recorded_machine(devices, found.pop(), sharing)
     runs = [by_key[key] for key in keys]
-    return [_compare(estimator, runs, machine, summary["cost"]["run_seconds"], str(path))]
+    return [_compare(estimator, runs, machine, seconds, str(path))]
 
 
 def _compare(

@@ -12,6 +12,7 @@ from aib.params import Parameters
 from aib.planning import timing
 from aib.planning.machine import Machine
 from aib.planning.timing import Run, Timing, network_of
+from aib.reading import read_json
 from aib.spec.run import RunSpec
 from aib.studies.cost import data_bytes, run_bytes, split_sizes, wall_seconds, work
 from aib.studies.plan import Cell, Plan
@@ -68,7 +69,7 @@ class Estimator:
 
     def _manifest(self, dataset: str) -> dict[str, Any] | None:
         path = self.results / "data" / dataset / MANIFEST
-        return files.read_json(path) if path.exists() else None
+        return read_json(path, dict) if path.exists() else None
 
     def unmeasured(self, cell: Cell, machine: Machine) -> Timing:
         """What is said of an arm without any run: by the pilot, else by its operations."""

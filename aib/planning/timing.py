@@ -14,7 +14,7 @@ from aib.spec.models import Model
 from aib.spec.models import Network as Sizes
 from aib.spec.run import RunSpec
 from aib.studies.cost import Network, Work, data_bytes, memory_bytes, step_seconds
-from aib.studies.pilot import pilot_plan
+from aib.studies.pilot import pilot_plan, read_pilot
 
 if TYPE_CHECKING:
     from aib.probe import Probe
@@ -194,6 +194,6 @@ def pilot_rows(parameters: Parameters, name: str, reports: Path) -> dict[str, tu
     path = reports / name / "pilot.json"
     if parameters.studies[name].pilot is None or not path.exists():
         return {}
-    rows = files.read_json(path)["arms"]
+    rows = read_pilot(path)
     keys = {f"{c.arm} on {c.dataset}": c.key for c in pilot_plan(parameters, name).cells}
     return {label: (keys[label], row) for label, row in rows.items() if label in keys}

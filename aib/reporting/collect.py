@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from aib.data.prepared import MANIFEST, PreparedData
+from aib.data.verifying import verified
 from aib.errors import AibError
-from aib.evidence import SEALED
-from aib.files import RESULT, read_json
+from aib.files import RESULT
 from aib.record import Record, read
 from aib.spec.run import RunSpec
 from aib.studies.plan import Cell, Plan
@@ -170,8 +170,7 @@ def collect(
 ) -> StudyResults:
     """Read every run of the plan below results_root/runs; refuse what must not be pooled.
 
-    What is not there is looked for below elsewhere/runs, where evidence was unpacked: of such a run
-    only what evidence holds as it was written can be held against the seal.
+    What is not there is looked for below elsewhere/runs, where evidence was unpacked.
     """
     folders = {run.folder: results_root / "runs" / run.folder for run in plan.runs}
     records: dict[Path, Record] = {}
@@ -179,7 +178,7 @@ def collect(
         if (folder / RESULT).exists():
             records[place] = _read(folder, run)
         elif elsewhere is not None and (elsewhere / "runs" / place / RESULT).exists():
-            records[place] = _read(elsewhere / "runs" / place, run, SEALED)
+            records[place] = _read(elsewhere / "runs" / place, run, packed=True)
     missing = [folder for place, folder in folders.items() if place not in records]
     if missing and not (allow_missing and records):
         raise AibError(
@@ -207,45 +206,37 @@ def collect(
             )
     cells = tuple(_cell(plan, cell, records) for cell in plan.cells)
     split = cells[0].spec.evaluation.split
-    groups = {
-        dataset: _sources(f"data/{dataset}/{split}_sources.npy", results_root, elsewhere)
-        for dataset in plan.study.datasets
-    }
     digests = {r.result["names"]["dataset"]: r.result["data_digest"] for r in records.values()}
-    prepared = {
-        dataset: _prepared(results_root / "data" / dataset, split, digests.get(dataset))
-        for dataset in plan.study.datasets
-    }
+    groups, prepared = {}, {}
+    for dataset in plan.study.datasets:
+        arrays = _prepared(results_root / "data" / dataset, split, digests.get(dataset))
+        packed = elsewhere and elsewhere / "data" / dataset / f"{split}_sources.npy"
+        groups[dataset] = arrays.pop("sources", None)
+        if groups[dataset] is None and packed and packed.exists():
+            groups[dataset] = np.load(packed, allow_pickle=False)
+        prepared[dataset] = arrays
     return StudyResults(plan, cells, mixed_code=mixed, groups=groups, prepared=prepared)
 
 
-def _sources(name: str, *roots: Path | None) -> np.ndarray | None:
-    """Which images stem from one source; None where the prepared data does not say so."""
-    paths = [root / name for root in roots if root is not None and (root / name).exists()]
-    return np.load(paths[0], allow_pickle=False) if paths else None
-
-
 def _prepared(folder: Path, split: str, digest: str | None) -> dict[str, np.ndarray]:
-    """Images and masks of a split, if they are still those that the runs saw."""
-    manifest = folder / "manifest.json"
-    if not manifest.exists() or read_json(manifest)["digest"] != digest:
+    """Images, masks and sources of a split, if they are still those that the runs saw."""
+    if not (folder / MANIFEST).exists():
         return {}
-    paths = {name: folder / f"{split}_{name}.npy" for name in ("images", "masks")}
-    return {
-        name: np.load(path, mmap_mode="r", allow_pickle=False)
-        for name, path in paths.items()
-        if path.exists()
-    }
+    data: PreparedData = verified(folder)
+    if data.digest != digest:
+        return {}
+    arrays = getattr(data, split).arrays()
+    return {name: arrays[name] for name in ("images", "masks", "sources") if name in arrays}
 
 
-def _read(folder: Path, run: RunSpec, sealed: Collection[str] | None = None) -> Record:
-    record = read(folder)
+def _read(folder: Path, run: RunSpec, packed: bool = False) -> Record:
+    record = read(folder, packed)
     if (record.result["key"], record.result["seed"]) != (run.key, run.seed):
         raise AibError(
             f"{folder / RESULT}: holds spec {record.result['key']} seed {record.result['seed']}, "
             f"not {run.key} seed {run.seed}; delete the folder and run the pipeline again"
         )
-    record.check_seal(sealed)
+    record.check_seal()
     return record
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from aib.files import write_json
 from aib.record import Record, read
 from aib.studies.plan import Cell, Plan
-from aib.terminal import print_whole, table
+from aib.terminal import print_whole, table, verbatim
 
 
 def judge(plan: Plan, full: Plan, results: Path, reports: Path) -> bool:
@@ -68,6 +68,6 @@ def _table(name: str, arms: dict[str, dict[str, Any]]):
             f"{row['seconds_an_epoch']:.2f}",
             f"{row['hours_of_the_study']:.2f}",
             f"{row['peak_memory_bytes'] / 1e6:.0f}",
-            row["verdict"] or "passed",
+            verbatim(row["verdict"]) or "passed",
         )
     return rows

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from aib.errors import AibError
-from aib.files import read_json
 from aib.params import Parameters
-from aib.studies.pilot import pilot_plan
+from aib.studies.pilot import pilot_plan, read_pilot
 from aib.studies.plan import Plan
 
 
@@ -31,10 +30,10 @@ def _check_pilot(parameters: Parameters, plan: Plan, path: Path) -> None:
     run_it = f"run: snakemake --cores all pilot --config study={plan.name}"
     if not path.exists():
         raise AibError(f"study '{plan.name}' is too large to be run without a pilot; {run_it}")
-    found = read_json(path)
+    rows = read_pilot(path)
     wanted = {f"{c.arm} on {c.dataset}": c.key for c in pilot_plan(parameters, plan.name).cells}
-    if {name: row["key"] for name, row in found["arms"].items()} != wanted:
+    if {name: row["key"] for name, row in rows.items()} != wanted:
         raise AibError(f"{path}: is the pilot of other arms or settings; {run_it}")
-    failed = [f"{name}: {row['verdict']}" for name, row in found["arms"].items() if row["verdict"]]
+    failed = [f"{name}: {row['verdict']}" for name, row in rows.items() if row["verdict"]]
     if failed:
         raise AibError(f"the pilot of study '{plan.name}' did not pass ({'; '.join(failed)})")

@@ -1,7 +1,30 @@
 """The pilot of a study: every arm for a few epochs, on a seed of its own, scored on validation."""
 
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
 from aib.params import ParameterError, Parameters
+from aib.reading import read_json
 from aib.studies.plan import Cell, Plan, arm_cell, declared, file_of
+
+
+class _Row(BaseModel):
+    key: str
+    verdict: str
+    seconds_an_epoch: float
+    peak_memory_bytes: int
+    device: str
+
+
+class _Judged(BaseModel):
+    arms: dict[str, _Row]
+
+
+def read_pilot(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a pilot.json, by arm and dataset."""
+    return read_json(path, _Judged, "delete it and run the pilot again")["arms"]
 
 
 def pilot_plan(parameters: Parameters, name: str) -> Plan:

@@ -305,14 +305,14 @@ def test_a_full_disk_is_one_true_line(aib, project, monkeypatch):
     monkeypatch.setattr("aib.data.library.Library.prepare", full)
     assert aib("prepare", "digits") == (
         1,
-        "error: the disk is full (results/x); what was finished is safe; make room and run again",
+        "error: results/x: the disk is full; what was finished is safe; make room and run again",
     )
 
 
 def test_a_damaged_manifest_is_not_overlooked(aib, project):
     aib("prepare", "digits")
     (project / "results/data/digits/manifest.json").write_text("{")
-    assert row(aib("list")[1], "digits")[5] == "no"
+    assert row(aib("list")[1], "digits")[5] == "damaged"
     assert "digits: damaged" in aib("verify", "digits")[1]
 
 

@@ -695,6 +695,19 @@ def test_an_archive_that_ends_too_early_is_refused(tmp_path, change, reason):
         prepared(tmp_path / "out", damaged_tar(change), "class-folders")
 
 
+@pytest.mark.parametrize("size", ["-5", "-100000"])
+def test_a_size_below_nothing_is_refused(tmp_path, size):
+    def claimed(content: bytearray) -> bytes:
+        start = middle_header(content)
+        record = b"%d size=%s\n" % (len(f"10 size={size}\n"), size.encode())
+        extended = tarfile.TarInfo("pax")
+        extended.type, extended.size = tarfile.XHDTYPE, len(record)
+        return content[:start] + extended.tobuf() + record.ljust(512, b"\0") + content[start:]
+
+    with pytest.raises(AibError, match=rf"archive\.tar\.gz: .*{int(size):,} bytes.*fetch it again"):
+        prepared(tmp_path / "out", damaged_tar(claimed), "class-folders")
+
+
 def test_corrupted_compression_is_refused(tmp_path):
     content = bytearray(tar(class_folder_files())["archive.tar.gz"])
     content[len(content) // 2] ^= 0xFF

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-from aib.data import progress, sources, transfer
+from aib.data import asking, progress, sources, transfer
 from aib.data.sources import check_file, fetch
 from aib.errors import AibError
 from aib.params import Download
@@ -112,6 +112,42 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_huge(self, _):
         self._head(200, 1 << 60)
+
+    def answer_nowhere(self, _):
+        self._head(302, 0, {"Location": "http://[::1"})
+
+    def answer_no_port(self, _):
+        self._head(302, 0, {"Location": "http://127.0.0.1:99999/"})
+
+    def answer_many_labels(self, _):
+        self._head(302, 0, {"Location": f"http://{'a' * 70}..example/"})
+
+    def answer_elsewhere(self, _):
+        self._head(302, 0, {"Location": "file:///etc/passwd"})
+
+    def answer_large_part(self, start):
+        self._head(206, 9, {"Content-Range": f"bytes {start}-{start + 8}/{'9' * 30}"})
+
+    def answer_endless_part(self, _):
+        self._head(206, 9, {"Content-Range": f"bytes 0-8/{'9' * 5000}"})
+
+    def answer_long_length(self, _):
+        self._head(200, "9" * 5000)
+
+    def answer_two_lengths(self, _):
+        self._head(200, "5, 6")
+
+    def answer_negative(self, _):
+        self._head(200, -5)
+
+    def answer_no_number(self, _):
+        self._head(200, "many")
+
+    def answer_hesitates(self, _):  # byte after byte of a header, so that no read times out
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Wait: ")
+        with suppress(ConnectionError):
+            while not self.server.released.wait(0.05):
+                self.wfile.write(b".")
 
     def answer_no_length(self, _):
         self._head(200)
@@ -276,7 +312,7 @@ def test_retry_after_is_respected(server, tmp_path, capsys):
 
 
 def test_a_silent_server_is_asked_again(server, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(asking, "SILENCE_SECONDS", 0.5)
     assert fetch(at(server, "stall"), tmp_path).read_bytes() == CONTENT
     assert server.requests[-1] == ("stall", LITTLE)
     assert "timed out; again in" in capsys.readouterr().err
@@ -380,10 +416,57 @@ def test_content_encodings_change_nothing(server, tmp_path, behaviour):
 
 
 def test_a_full_disk_is_noticed_before_the_transfer(server, tmp_path):
-    message = message_of(at(server, "huge", "good", size=None), tmp_path)
+    message = message_of(at(server, "huge", "good", size=1 << 60), tmp_path)
     assert "MB free" in message
     assert str(tmp_path) in message
     assert files(tmp_path) == set()
+
+
+BAD = ("nowhere", "no_port", "many_labels", "elsewhere", "large_part", "endless_part", "huge")
+BAD += ("long_length", "two_lengths", "negative", "no_number")
+
+
+@pytest.mark.parametrize("size", [SIZE, None])
+@pytest.mark.parametrize("behaviour", BAD)
+def test_nothing_that_one_server_says_keeps_the_next_from_being_asked(
+    server, tmp_path, behaviour, size
+):
+    assert fetch(at(server, behaviour, "good", size=size), tmp_path).read_bytes() == CONTENT
+    assert server.requests[0][0] == behaviour
+    assert files(tmp_path) == {FILE}
+
+
+def test_headers_that_do_not_end_are_announced_and_given_up(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(asking, "SILENT_SECONDS", 0)
+    monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.3)
+    assert fetch(at(server, "hesitates", "good"), tmp_path).read_bytes() == CONTENT
+    said = capsys.readouterr().err
+    assert "no answer for 0 s; waiting for 0.3 s" in said
+    assert f"timed out before its answer ({TRIES} tries)" in said
+
+
+@pytest.mark.parametrize(("rate", "asked"), [(0, ["cut"] * 4), (math.inf, ["cut", "good"])])
+def test_a_server_below_the_slowest_rate_is_left_for_another(
+    server, tmp_path, monkeypatch, rate, asked
+):
+    monkeypatch.setattr(asking, "PACE_SECONDS", 0)
+    monkeypatch.setattr(sources, "SLOWEST_RATE", rate)
+    assert fetch(at(server, "cut", "good"), tmp_path).read_bytes() == CONTENT
+    assert [behaviour for behaviour, _ in server.requests] == asked
+    assert server.requests[1][1] > 0  # what has come is kept
+
+
+def test_passwords_of_addresses_are_told_nobody(server, tmp_path, monkeypatch, capsys):
+    def address(behaviour, password="s3cr:t@1"):
+        return f"{server.address}/{behaviour}/{FILE}".replace("//", f"//me:{password}@")
+
+    monkeypatch.setenv("AIB_MIRROR", f"{server.address}/missing".replace("//", "//me:s3cr:t@1@"))
+    wanted = download(address("missing"), address("broken", "s3cr/et"), address("short"))
+    said = message_of(wanted, tmp_path) + capsys.readouterr().err
+    assert "s3cr" not in said
+    assert f"/missing/{FILE}: HTTP 404" in said
+    monkeypatch.setenv("AIB_MIRROR", "ftp://me:s3cr@example.org")
+    assert "s3cr" not in message_of(wanted, tmp_path)
 
 
 def mirror_with(folder: Path, content: bytes) -> Path:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from evaluations import ENTRIES
+from evaluations import ENTRIES, write_found
 from records import quick_plan, write_tree
 
 from aib.errors import AibError
@@ -99,7 +99,7 @@ def test_what_was_evaluated_by_other_code_is_left_out(plan, halves, tmp_path):
         run = next(root.glob("runs/*/vgg-aib/*/seed-*/evaluation.json"))
         content = json.loads(run.read_text())
         content["sanity"]["identity"]["code"] = ["0ther0000000"]
-        run.write_text(json.dumps(content))
+        write_found(run.parent, content)
     assert pack(plan, even, path).stale == 1
     assert pack(plan, odd, path) == Packed(here=24, kept=24, stale=1)  # the first is gone already
     unpack(path, "quick", tmp_path / "unpacked")

@@ -234,6 +234,26 @@ def test_a_mistake_is_one_line_that_helps(folder, file, old, new, said):
         assert words in line
 
 
+def test_what_editors_keep_beside_a_study_is_none(folder):
+    studies = folder / "params" / "studies"
+    (studies / ".#quick.yaml").symlink_to("somebody@elsewhere.1")
+    (studies / ".quick.yaml").write_text("half a ba")
+    (studies / "quick.yaml~").write_text("half a ba")
+    found = params.load(folder)
+    assert not found.drafts
+    assert found.studies.keys() == SOUND
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("x", "cannot be read: Is a directory"), ("a\x1b[31m\n", "its name: String")]
+)
+def test_what_cannot_be_a_study_is_one_line_and_stops_no_other(folder, name, said):
+    (folder / "params" / "studies" / f"{name}.yaml").mkdir()
+    found = params.load(folder)
+    assert found.studies.keys() == SOUND
+    assert said in found.drafts[name]
+
+
 def test_a_wrong_study_name_gets_the_nearest(folder):
     with pytest.raises(ParameterError, match="no study 'quikc'; nearest: 'quick'"):
         plan(params.load(folder), "quikc")

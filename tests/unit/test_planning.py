@@ -116,7 +116,7 @@ def test_a_precision_without_a_rate_is_not_estimated():
 
 def pilot(reports: Path, study: str, **changes) -> None:
     cells = timing.pilot_plan(PARAMETERS, study).cells
-    row = {"seconds_an_epoch": 7.0, "peak_memory_bytes": 5, "device": "cpu"}
+    row = {"verdict": "", "seconds_an_epoch": 7.0, "peak_memory_bytes": 5, "device": "cpu"}
     row |= {"processor": "Made-up CPU"}
     rows = {f"{c.arm} on {c.dataset}": {"key": c.key, **row, **changes} for c in cells}
     (reports / study).mkdir(parents=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluations import write_found
 from markupsafe import escape
 from records import quick_plan, write_run, write_tree
 from scipy import stats
@@ -95,7 +96,7 @@ def copied(tree, tmp_path) -> Path:
 def test_statistics_and_reporting_do_without_torch():
     code = (
         "import sys, aib.reporting.page, aib.reporting.reference, aib.statistics\n"
-        "bad = {'torch', 'mlflow', 'snakemake', 'aib.models', 'aib.training', 'aib.data'}\n"
+        "bad = {'torch', 'mlflow', 'snakemake', 'aib.models', 'aib.training', 'aib.data.loader'}\n"
         "print(sorted(bad & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -226,7 +227,7 @@ def test_evaluations_of_different_code_are_not_told_together(quick, copied):
     folder = copied / "runs" / quick.runs[0].folder
     content = files.read_json(folder / EVALUATION)
     content["calibration"]["identity"]["code"] = ["0ther0000000"]
-    files.write_json(folder / EVALUATION, content)
+    write_found(folder, content)
     with pytest.raises(AibError, match="'calibration' has other code or parameters"):
         tell(collect(quick, copied), "cluttered-digits")
 
@@ -492,9 +493,10 @@ def test_images_of_one_source_are_drawn_together(parameters, tmp_path):
     write_tree(tmp_path, made)
     plain = summarise(collect(made, tmp_path))["verdicts"][-1]
     sources = np.random.default_rng(0).integers(0, 40, 400)
-    (tmp_path / "data" / DIGITS).mkdir(parents=True)
-    np.save(tmp_path / "data" / DIGITS / "test_sources.npy", sources)
-    results = collect(made, tmp_path)
+    packed = tmp_path / "packed"  # evidence; prepared data are hashed first
+    (packed / "data" / DIGITS).mkdir(parents=True)
+    np.save(packed / "data" / DIGITS / "test_sources.npy", sources)
+    results = collect(made, tmp_path, elsewhere=packed)
     row = summarise(results)["verdicts"][-1]
     right = [
         np.stack(
@@ -518,10 +520,11 @@ def test_images_of_one_source_are_drawn_together(parameters, tmp_path):
 def test_sources_of_other_images_are_refused(parameters, tmp_path):
     made = factorial_plan(parameters)
     write_tree(tmp_path, made)
-    (tmp_path / "data" / DIGITS).mkdir(parents=True)
-    np.save(tmp_path / "data" / DIGITS / "test_sources.npy", np.arange(399))
+    packed = tmp_path / "packed"  # evidence; prepared data are hashed first
+    (packed / "data" / DIGITS).mkdir(parents=True)
+    np.save(packed / "data" / DIGITS / "test_sources.npy", np.arange(399))
     with pytest.raises(AibError, match=r"sources of 399 test images, and the runs predicted 400"):
-        summarise(collect(made, tmp_path))
+        summarise(collect(made, tmp_path, elsewhere=packed))
 
 
 def test_a_small_test_set_and_a_ceiling_carry_no_verdict(parameters, tmp_path):

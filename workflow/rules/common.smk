@@ -145,6 +145,9 @@ def weights_of(wildcards):
 def code_of(wildcards):
     """The code that a run is trained by; a finished run's own, if this code was adopted for it."""
     folder = Path(RUN.format(**wildcards))
-    adopted = TRAINING_CODE in adopted_hashes(folder)
-    there = (folder / "result.json").exists()
-    return recorded_code(folder) if adopted and there else TRAINING_CODE
+    try:
+        adopted = TRAINING_CODE in adopted_hashes(folder)
+        there = (folder / "result.json").exists()
+        return recorded_code(folder) if adopted and there else TRAINING_CODE
+    except AibError as error:
+        sys.exit(f"error: {error}")
