@@ -1,60 +1,73 @@
-"""What result.json must hold for all that read it, so that a damaged one is found when read.
+"""What result.json holds, to the last key, so that a damaged or invented one is found when read.
 
-Only the form is checked, and nothing converted: what is read stays as it was written.
+Nothing is converted: what is read stays as it was written.
 """
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Tag, TypeAdapter, model_validator
+from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from aib.files import SPEC
+from aib.spec.base import NonNegative, Positive, Seed, Strict
+from aib.spec.run import Names
 
-Numbers = dict[str, float]
-
-
-class _Part(BaseModel):
-    """Further keys may stand there; numbers are finite."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-
-class _Names(_Part):
-    dataset: str
-    model: str
-    protocol: str
-    scale: str
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+Rule = Literal["last", "best_validation", "best_test"]
+Split = Literal["validation", "test"]
 
 
-class _Cost(_Part):
-    seconds: float
-    step_seconds: float
-    evaluation_seconds: float
-    peak_memory_bytes: int
-    device: str
+class SplitFigures(Strict):
+    """One split under one way of sampling; the last two in bits an image."""
+
+    accuracy: Fraction
+    cross_entropy: Amount
+    rate: float
 
 
-class _Information(_Part):
+class Information(Strict):
+    """Bounds on I(Z; X, A) and I(Z; Y), bits an image."""
+
     rate: float
     relevance: float
 
 
-class _Anchors(_Part):
+class Anchors(Strict):
+    """Values of the anchors and the share of pixels that each has."""
+
     values: list[float]
-    usage: list[float]
-    dead: int
+    usage: list[Fraction]
+    dead: NonNegative
     perplexity: float
 
 
-class _Any(_Part):
-    """Of every run; one that diverged has no more than that and a reason."""
+class Cost(Strict):
+    """Seconds and bytes, and on what."""
 
-    key: str
-    seed: int
-    names: _Names
-    code_hash: str
-    data_digest: str
-    cost: _Cost
-    files: dict[str, str]
+    seconds: Amount
+    step_seconds: Amount
+    evaluation_seconds: Amount
+    images_per_second: Amount
+    peak_memory_bytes: NonNegative
+    device: str
+    threads: Positive
+    precision: str
+
+
+class Common(Strict):
+    """Of every run."""
+
+    schema_: int = Field(alias="schema")
+    key: Hash
+    seed: Seed
+    names: Names
+    code_hash: Hash
+    data_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    pretrained_sha256: Digest | None = None
+    cost: Cost
+    files: dict[str, Digest]
 
     @model_validator(mode="after")
     def _seals_its_spec(self) -> Self:
@@ -63,29 +76,35 @@ class _Any(_Part):
         return self
 
 
-class _Diverged(_Any):
-    epoch: int
+class Diverged(Common):
+    """A run that was lost to a figure that is not finite."""
+
+    status: Literal["diverged"]
+    epoch: NonNegative
+    step: NonNegative
     reason: str
 
 
-class _WithFigures(_Any):
+class WithFigures(Common):
+    """A run that reached its end."""
+
     status: Literal["completed", "collapsed"]
     reason: str | None = None
-    selected: Literal["last", "best_validation", "best_test"]
+    parameters: Positive
+    selected: Rule
     headline: str
-    scored: Literal["validation", "test"]
-    parameters: int
-    figures: dict[str, Numbers | None]
-    evaluation: dict[str, dict[str, Numbers]]  # mode, split
-    information: _Information
-    anchors: _Anchors | None
-    weights_sha256: str
+    scored: Split
+    figures: dict[Rule, dict[str, float] | None]
+    evaluation: dict[str, dict[Split, SplitFigures]]  # by way of sampling
+    information: Information
+    anchors: Anchors | None
+    weights_sha256: Digest
 
     @model_validator(mode="after")
     def _has_its_own(self) -> Self:
         chosen = self.figures.get(self.selected) or {}
-        scored = self.evaluation.get(self.headline, {}).get(self.scored, {})
-        if "epoch" not in chosen or "accuracy" not in scored or not self.figures.get("last"):
+        scored = self.evaluation.get(self.headline, {})
+        if "epoch" not in chosen or self.scored not in scored or not self.figures.get("last"):
             raise ValueError("the figures of its own epoch, mode or split are missing")
         if self.status == "collapsed" and self.reason is None:
             raise ValueError("a run that collapsed says why")
@@ -99,7 +118,7 @@ def _kind(content: Any) -> str:
 
 RESULT_FORM = TypeAdapter(
     Annotated[
-        Annotated[_Diverged, Tag("diverged")] | Annotated[_WithFigures, Tag("with figures")],
+        Annotated[Diverged, Tag("diverged")] | Annotated[WithFigures, Tag("with figures")],
         Discriminator(_kind),
     ]
 )
