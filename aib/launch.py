@@ -14,7 +14,7 @@ from aib.errors import AibError
 from aib.gpus import one_gpu
 from aib.holding import exclusive
 from aib.provenance import environment, git_state
-from aib.record import adopted_hashes
+from aib.record import Record, adopted_hashes
 from aib.spec.run import RunSpec
 from aib.training.run import Stopped, train
 
@@ -30,8 +30,9 @@ def launch(
 ) -> dict[str, Any]:
     """Train one run in `folder` on what `results` holds; return the content of its result.json.
 
-    A finished run of the same spec, code and data is left alone. One that was stopped goes on
-    from its checkpoint. Raises `AibError` on anything the user can act on.
+    A finished run of the same spec, code and data is left alone, one that another process trains
+    is waited for, and one that was stopped goes on from its checkpoint. Raises `AibError` on
+    anything the user can act on.
     """
     name = spec.names.dataset
     data_folder = results / "data" / name
@@ -74,7 +75,7 @@ def _finished(folder: Path, origin: dict[str, str]) -> dict[str, Any] | None:
     """The result of an earlier process, if it stands for the same code and data.
 
     Snakemake deletes the outputs of a job that it saw interrupted, also when its orphan has
-    finished since; the copy that it does not know of brings the result back.
+    finished since; the copy that it does not know of brings the result back, if the rest is whole.
     """
     for name in (files.RESULT, files.FINISHED):
         path = folder / name
@@ -84,7 +85,7 @@ def _finished(folder: Path, origin: dict[str, str]) -> dict[str, Any] | None:
         found = {key: result.get(key) for key in origin}
         if origin["code_hash"] in adopted_hashes(folder):
             found["code_hash"] = origin["code_hash"]
-        if found == origin:
+        if found == origin and (name == files.RESULT or Record(folder, result).is_whole):
             if name != files.RESULT:
                 files.write_json(folder / files.RESULT, result)
             return result

@@ -100,6 +100,15 @@ class Record:
                 continue
             raise AibError(f"{path}: {found}; delete {RESULT} beside it and run the pipeline again")
 
+    @property
+    def is_whole(self) -> bool:
+        """Are all its files what training wrote? Hashes them."""
+        try:
+            self.check_seal()
+        except AibError:
+            return False
+        return True
+
     def _arrays(self, name: str) -> dict[str, np.ndarray]:
         path = self.folder / name
         if not path.exists():

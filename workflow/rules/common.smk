@@ -3,6 +3,7 @@ import os
 import sys
 from pathlib import Path
 
+from aib.alive import announce
 from aib.errors import AibError
 from aib.evaluation.identity import applicable, identity
 from aib.evaluation.parts import kinds
@@ -18,6 +19,7 @@ from aib.studies.plan import check_protocols, plan
 from aib.studies.specs import write_specs
 
 try:
+    ALIVE = announce(unlocking="--unlock" in sys.argv)  # held as long as this process lives
     CONFIG = check(WorkflowConfig, config, "--config")
     PARAMETERS = load(Path.cwd())
     check_protocols(PARAMETERS)
