@@ -1,14 +1,11 @@
 """A second place for what a study has finished, results/kept/STUDY: all that DVC owns of results/.
 
 DVC deletes what it owns when it checks out, runs an experiment or no longer knows an output. It
-owns this folder, so nothing in results/data and results/runs is DVC's to delete. Arrays are links
-where the file system has them, since whoever writes one renames a new file into its place. What is
-small is copied: a training appends to its log, and Snakemake goes by the times of the rest.
+owns this folder, so nothing in results/data and results/runs is DVC's to delete. Files are copied:
+DVC replaces what it owns by copies or by links of its own, and a training appends to its log.
 """
 
-import contextlib
 import filecmp
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -23,7 +20,6 @@ from aib.provenance import TRAINING, code_hash
 from aib.record import EVALUATION, PARTS, read
 from aib.studies.plan import Plan
 
-LINKED = (".npy", ".npz", ".safetensors")
 SEAL = {"data": MANIFEST, "runs": RESULT}  # written last: a folder counts when it is there
 
 
@@ -121,23 +117,10 @@ def _mirror(source: Path, target: Path) -> None:
 
 
 def _is_same(source: Path, target: Path) -> bool:
-    return target.exists() and (
-        source.samefile(target) or filecmp.cmp(source, target, shallow=False)
-    )
+    return target.exists() and filecmp.cmp(source, target, shallow=False)
 
 
 def _put(source: Path, target: Path) -> None:
-    if _is_same(source, target):
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.suffix in LINKED:
-        with contextlib.suppress(OSError):  # another file system, or one without links
-            return _link(source.resolve(), target)  # DVC's may be a symbolic link
-    write_atomically(target, partial(shutil.copyfile, source))
-
-
-def _link(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    temporary.hardlink_to(source)
-    temporary.replace(target)
+    if not _is_same(source, target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, partial(shutil.copyfile, source))

@@ -19,7 +19,8 @@ from aib.studies.plan import check_protocols, plan
 from aib.studies.specs import write_specs
 
 try:
-    ALIVE = announce(unlocking="--unlock" in sys.argv)  # held as long as this process lives
+    # Held as long as this process lives.
+    ALIVE = announce(unlocking="--unlock" in sys.argv)
     CONFIG = check(WorkflowConfig, config, "--config")
     PARAMETERS = load(Path.cwd())
     check_protocols(PARAMETERS)
