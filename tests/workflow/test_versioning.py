@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from tiny import commit, edit, git, jobs, run
+from tiny import commit, contents, edit, git, jobs, run
 
 DATA = "results/data/cluttered-digits"
 SNAKEMAKE = ("snakemake", "--cores", "2")
@@ -79,11 +79,6 @@ def test_push_then_pull_into_a_fresh_clone_trains_nothing(project, tmp_path, req
     for path in (DATA, "results/runs/cluttered-digits", "reports/quick"):
         assert contents(clone / path) == contents(project / path) != {}
     assert "up to date" in run(clone, "dvc", "status").stdout
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("link", ["symlink", "hardlink", "copy"])
