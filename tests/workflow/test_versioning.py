@@ -11,7 +11,7 @@ import pytest
 import requests
 from tiny import commit, contents, edit, git, jobs, run
 
-DATA = "results/data/cluttered-digits"
+DATA = "results/kept/quick/data/cluttered-digits"
 SNAKEMAKE = ("snakemake", "--cores", "2")
 
 
@@ -72,17 +72,17 @@ def test_push_then_pull_into_a_fresh_clone_trains_nothing(project, tmp_path, req
     connect(clone)
     # The recipe of `make pull`, without its environment.
     recipe = run(clone, "make", "-n", "pull", "-o", ".venv/ready", "CORES=2").stdout
-    pull, touch, snakemake = re.findall(r"&& (.+)$", recipe, re.MULTILINE)
-    run(clone, *pull.split())
-    run(clone, *touch.split())
+    *others, snakemake = re.findall(r"&& (.+)$", recipe, re.MULTILINE)
+    for command in others:
+        run(clone, *command.split())
     assert jobs(clone, *snakemake.split()) == {"track": 1}
-    for path in (DATA, "results/runs/cluttered-digits", "reports/quick"):
+    for path in ("results/data", "results/runs", "results/kept", "reports/quick"):
         assert contents(clone / path) == contents(project / path) != {}
     assert "up to date" in run(clone, "dvc", "status").stdout
 
 
 @pytest.mark.parametrize("link", ["symlink", "hardlink", "copy"])
-def test_files_linked_anew_train_nothing(project, link):
+def test_what_dvc_links_is_kept_and_comes_back_as_files(project, link):
     run(project, "dvc", "config", "--local", "cache.type", link)
     run(project, "dvc", "checkout", "--relink")
     images = project / DATA / "train_images.npy"
@@ -90,13 +90,19 @@ def test_files_linked_anew_train_nothing(project, link):
         "symlink" if images.is_symlink() else "copy" if images.stat().st_nlink == 1 else "hardlink"
     )
     assert found == link
-    # Of larger files Snakemake compares times alone: let these arrays count as large.
-    command = (*SNAKEMAKE, "--max-checksum-file-size", "100000", "runs")
-    assert jobs(project, *command) == {}
+    run(project, "aib", "keep", "quick", "data")
+    assert "up to date" in run(project, "dvc", "status").stdout
+    shutil.rmtree(project / "results/data")
+    run(project, "aib", "restore", "quick")
+    again = project / "results/data/cluttered-digits/train_images.npy"
+    assert again.read_bytes() == images.read_bytes()
+    assert again.stat().st_nlink == 1
+    assert not again.is_symlink()
+    assert again.stat().st_mode & 0o200
 
 
 def test_two_versions_are_compared_and_the_first_restored(project):
-    manifest = project / DATA / "manifest.json"
+    manifest = project / "results/data/cluttered-digits/manifest.json"
     first = manifest.read_text()
     edit(project / "params/datasets.yaml", "test: 100\n", "test: 90\n")
     run(project, "dvc", "repro", "data")
@@ -114,6 +120,7 @@ def test_two_versions_are_compared_and_the_first_restored(project):
 
     git(project, "checkout", "-q", "HEAD~1")
     run(project, "dvc", "checkout")
+    run(project, "aib", "restore", "quick")
     assert manifest.read_text() == first
     run(project, *SNAKEMAKE, "--touch")
     assert jobs(project, *SNAKEMAKE, "runs", "report") == {}
