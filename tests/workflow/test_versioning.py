@@ -136,3 +136,23 @@ def test_data_outside_the_stages_can_be_versioned(project):
     shutil.rmtree(project / "results/data/other")
     run(project, "dvc", "checkout", "results/data/other.dvc")
     assert contents(project / "results/data/other") == contents(project / DATA)
+
+
+def test_no_command_of_dvc_or_git_takes_what_snakemake_made(finished, tmp_path):
+    project = shutil.copytree(finished, tmp_path / "project")
+    made = ("results/data", "results/runs")
+    before = [contents(project / folder) for folder in made]
+
+    def tried(*command: str) -> None:
+        run(project, *command, check=False)
+        assert [contents(project / folder) for folder in made] == before
+
+    tried("dvc", "gc", "--workspace", "--force")
+    shutil.rmtree(project / ".dvc/cache")
+    tried("dvc", "checkout", "--force")
+    assert not any((project / "results/kept").rglob("result.json"))  # of these DVC takes all
+    tried("git", "checkout", ".")
+    tried("git", "clean", "-fdq")
+    tried("dvc", "remove", "runs", "--outs")
+    tried("dvc", "destroy", "--force")
+    assert not (project / ".dvc").exists()
