@@ -14,13 +14,14 @@ reproduce: .venv/ready  ## set up, run STUDY (quick) with all cores, compare wit
 	$(SNAKEMAKE)
 	$(RUN) aib compare $(STUDY) $(if $(STRICT),--strict)
 
-resume: .venv/ready  ## after any kill: unlock, finish what was begun, compare
-	$(SNAKEMAKE) --unlock
+resume: .venv/ready  ## after any kill: wait for who lives, finish what was begun, compare
+	$(RUN) aib unlock
 	$(SNAKEMAKE) --rerun-incomplete
 	$(RUN) aib compare $(STUDY)
 
 pull: .venv/ready  ## fetch finished runs from the DVC remote; nothing is trained again
 	$(RUN) dvc pull
+	$(RUN) aib restore $(STUDY)
 	$(SNAKEMAKE) --touch
 	$(SNAKEMAKE)
 

@@ -634,6 +634,40 @@ def accept(
     print(path)
 
 
+# ---------------------------------------------------------------- other tools
+
+
+@app.command()
+def unlock() -> None:
+    """Wait until no Snakemake is alive in this folder; remove the locks of those that were killed.
+
+    `snakemake --unlock` does not look, and is refused while one is alive.
+    """
+    from aib.alive import unlock as unlock_here
+
+    unlock_here()
+
+
+@app.command()
+def keep(
+    study: StudyName,
+    part: Annotated[Literal["data", "runs"], typer.Argument(help="which of the two")],
+) -> None:
+    """Keep a study's prepared data or its finished runs in results/kept/STUDY, for DVC."""
+    from aib.keeping import keep as keep_here
+
+    print(keep_here(_due(study), RESULTS, part))
+
+
+@app.command()
+def restore(study: StudyName) -> None:
+    """Put back into results/ what is kept in results/kept/STUDY and is not there any more."""
+    from aib.keeping import restore as restore_here
+    from aib.params import load
+
+    print(restore_here(_due(study), load(Path.cwd()).evaluations, RESULTS))
+
+
 @app.command()
 def track(study: StudyName = "quick") -> None:
     """Import a study's finished runs into MLflow (mlflow.db, or MLFLOW_TRACKING_URI)."""

@@ -4,28 +4,30 @@ import contextlib
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from aib.errors import AibError
 from aib.files import HOLDER, LOCK, remove_temporaries, write_json
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the run folder for this process; refuse at once if it is taken.
+    """Hold the run folder for this process; wait, and say so, while another one does.
 
-    The operating system frees the lock when the process ends, however it ends; where the file
-    system has no such locks, `filelock` makes do with a marker file.
+    That is an orphan as a rule, a training whose Snakemake was killed. The operating system frees
+    the lock when the process ends, however it ends; where the file system has no such locks,
+    `filelock` makes do with a marker file.
     """
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         by = holder(folder) or "another process"
-        raise AibError(f"{folder}: already being trained by {by}") from None
+        print(f"{folder}: being trained by {by}; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
     try:
         remove_temporaries(folder)
         write_json(folder / HOLDER, {"pid": os.getpid(), "host": socket.gethostname()})

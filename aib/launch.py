@@ -32,8 +32,9 @@ def launch(
 ) -> dict[str, Any]:
     """Train one run in `folder` on what `results` holds; return the content of its result.json.
 
-    A finished run of the same spec, code and data is left alone. One that was stopped goes on
-    from its checkpoint. Raises `AibError` on anything the user can act on.
+    A finished run of the same spec, code and data is left alone, one that another process trains
+    is waited for, and one that was stopped goes on from its checkpoint. Raises `AibError` on
+    anything the user can act on.
     """
     name = spec.names.dataset
     data_folder = results / "data" / name
@@ -88,17 +89,9 @@ def _finished(folder: Path, origin: dict[str, str]) -> dict[str, Any] | None:
         found = {key: result.get(key) for key in origin}
         if origin["code_hash"] in adopted_hashes(folder):
             found["code_hash"] = origin["code_hash"]
-        if found == origin and (name == files.RESULT or _is_whole(Record(folder, result))):
+        if found == origin and (name == files.RESULT or Record(folder, result).is_whole):
             if name != files.RESULT:
                 files.write_json(folder / files.RESULT, result)
             return result
         path.unlink()
     return None
-
-
-def _is_whole(run: Record) -> bool:
-    try:
-        run.check_seal()
-    except AibError:
-        return False
-    return True

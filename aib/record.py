@@ -121,6 +121,15 @@ class Record:
                 self._check(name, self._digest(name))
 
     @property
+    def is_whole(self) -> bool:
+        """Are all its files what training wrote? Hashes them."""
+        try:
+            self.check_seal()
+        except AibError:
+            return False
+        return True
+
+    @property
     def _evaluate_again(self) -> str:
         return f"delete it and run: aib evaluate {self.folder}"
 

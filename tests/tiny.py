@@ -143,3 +143,9 @@ def jobs(project: Path, *snakemake: str) -> dict[str, int]:
 def trained(output: str) -> int:
     """Number of trainings that Snakemake announced."""
     return output.count(": training vgg")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file in a folder and below, by its path there."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}

@@ -113,7 +113,7 @@ def test_sigterm_saves_a_checkpoint_and_says_so(project):
     assert "resumed at" in run(project, *command(name)).stderr
 
 
-def test_a_second_trainer_is_refused_and_told_who_trains(project):
+def test_a_second_trainer_waits_and_is_told_for_whom(project):
     name = find_run(project, "vgg-aib-qt", seed=1)
     where = folder(project, name)
     where.mkdir(parents=True)
@@ -121,22 +121,35 @@ def test_a_second_trainer_is_refused_and_told_who_trains(project):
         "import sys, time, pathlib; from aib.holding import exclusive\n"
         "with exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
     )
-    process = subprocess.Popen(
-        ["python", "-c", holding, str(where)],
-        env=environment(project),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout.readline() == "held\n"
-        refused = run(project, *command(name), check=False)
-        assert refused.returncode == 1
-        assert f"already being trained by process {process.pid} on" in refused.stderr
-        assert "running" in run(project, "aib", "status", "tiny").stdout
-    finally:
-        process.kill()
-        process.wait()
-    run(project, *command(name))  # the lock went with its holder
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes |= {"cwd": project, "env": environment(project)}
+    with subprocess.Popen(["python", "-c", holding, str(where)], **pipes) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with subprocess.Popen(command(name), **pipes) as second:
+            said = second.stderr.readline()
+            assert f"being trained by process {holder.pid} on" in said
+            assert "running" in run(project, "aib", "status", "tiny").stdout
+            holder.kill()  # the lock goes with its holder
+            second.communicate()
+            assert second.returncode == 0
+    assert (where / files.RESULT).exists()
+
+
+def test_a_copy_brings_back_only_what_is_whole(project):
+    """Deleting result.json is the remedy for a damaged file, and must train the run again."""
+    name = find_run(project, "vgg")
+    run(project, *command(name))
+    expected = outcome(project, name)
+    where = folder(project, name)
+    result = (where / files.RESULT).read_bytes()
+    (where / files.RESULT).unlink()
+    run(project, *command(name))
+    assert (where / files.RESULT).read_bytes() == result
+    (where / files.WEIGHTS).write_bytes(b"half")
+    (where / files.RESULT).unlink()
+    run(project, *command(name))
+    assert (where / files.RESULT).read_bytes() != result  # its seconds are others
+    assert outcome(project, name) == expected
 
 
 def test_a_checkpoint_of_another_run_is_discarded_and_a_damaged_one_named(project):

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import yaml
-from tiny import edit, run, trained
+from tiny import contents, edit, run, trained
 
 
 def test_repro_makes_everything_and_then_nothing(finished, project):
@@ -28,10 +28,15 @@ def test_metrics_and_plots_are_shown(project):
 
 
 def test_an_experiment_with_another_seed_trains_only_that(project):
+    """Also where dvc.lock names what the cache never had: a clean clone after `make reproduce`."""
+    before = contents(project / "results/runs")
+    shutil.rmtree(project / ".dvc/cache")
+    shutil.rmtree(project / "results/kept")
     result = run(project, "dvc", "exp", "run", "-S", "params/studies/quick.yaml:seeds=[0,1,2]")
     assert trained(result.stdout + result.stderr) == 2
     study = yaml.safe_load((project / "params/studies/quick.yaml").read_text())
     assert study["seeds"] == [0, 1, 2]
+    assert before.items() <= contents(project / "results/runs").items()
 
 
 def test_a_changed_margin_changes_the_report(project):

@@ -4,17 +4,15 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from itertools import accumulate
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 import yaml
-from tiny import ROOT, append, edit, environment, jobs, make_project, run
+from tiny import ROOT, append, contents, edit, environment, jobs, make_project, run
 
 from aib import files, record
 from aib.params import load
@@ -143,31 +141,12 @@ def test_one_failing_run_does_not_stop_the_others(project):
     edit(study, "- 2\n- 3\n", "")
 
 
-def test_snakemake_killed_with_its_training_orphaned_then_resumed(tmp_path):
-    project = make_project(tmp_path, epochs=40)
-    process = subprocess.Popen(
-        SNAKEMAKE,
-        cwd=project,
-        env=environment(project),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    runs = project / "results/runs"
-    while not any(runs.rglob(files.METRICS)):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert run(project, *SNAKEMAKE, check=False).returncode != 0  # locked
-    run(project, *SNAKEMAKE, "--unlock")
-    # An orphan may still train: then its run is refused and finishes by itself; the next call goes
-    # on. What `make resume` does, repeated, always ends.
-    for _ in range(20):
-        if run(project, *SNAKEMAKE, "--rerun-incomplete", check=False).returncode == 0:
-            break
-        time.sleep(1)
-    assert all(result.has_figures for result in results(project).values())
+def test_what_snakemake_deletes_comes_back_untrained(project):
+    before = contents(project / "results/runs")
+    run(project, *SNAKEMAKE, "--delete-all-output")
+    assert not any((project / "results/runs").rglob(files.RESULT))
+    run(project, *SNAKEMAKE[:3], "runs", *SNAKEMAKE[3:])
+    assert contents(project / "results/runs") == before
 
 
 def test_a_wrong_parameter_is_one_line_and_starts_nothing(tmp_path):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from tiny import commit, edit, git, jobs, run
+from tiny import commit, contents, edit, git, jobs, run
 
-DATA = "results/data/cluttered-digits"
+DATA = "results/kept/quick/data/cluttered-digits"
 SNAKEMAKE = ("snakemake", "--cores", "2")
 
 
@@ -46,7 +46,8 @@ def test_status_notices_one_changed_byte(project):
     before = images.read_bytes()
     images.write_bytes(before[:5000] + bytes([before[5000] ^ 1]) + before[5001:])
     assert re.search(
-        rf"data:\s+changed outs:\s+modified: +{DATA}", run(project, "dvc", "status").stdout
+        r"data:\s+changed outs:\s+modified: +results/kept/quick/data",
+        run(project, "dvc", "status").stdout,
     )
     assert modified(run(project, "dvc", "diff").stdout) == {f"{DATA}/train_images.npy"}
     run(project, "dvc", "checkout", "--force")
@@ -72,22 +73,17 @@ def test_push_then_pull_into_a_fresh_clone_trains_nothing(project, tmp_path, req
     connect(clone)
     # The recipe of `make pull`, without its environment.
     recipe = run(clone, "make", "-n", "pull", "-o", ".venv/ready", "CORES=2").stdout
-    pull, touch, snakemake = re.findall(r"&& (.+)$", recipe, re.MULTILINE)
-    run(clone, *pull.split())
-    run(clone, *touch.split())
+    *others, snakemake = re.findall(r"&& (.+)$", recipe, re.MULTILINE)
+    for command in others:
+        run(clone, *command.split())
     assert jobs(clone, *snakemake.split()) == {"track": 1}
-    for path in (DATA, "results/runs/cluttered-digits", "reports/quick"):
+    for path in ("results/data", "results/runs", "results/kept", "reports/quick"):
         assert contents(clone / path) == contents(project / path) != {}
     assert "up to date" in run(clone, "dvc", "status").stdout
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
 @pytest.mark.parametrize("link", ["symlink", "hardlink", "copy"])
-def test_files_linked_anew_train_nothing(project, link):
+def test_what_dvc_links_is_kept_and_comes_back_as_files(project, link):
     run(project, "dvc", "config", "--local", "cache.type", link)
     run(project, "dvc", "checkout", "--relink")
     images = project / DATA / "train_images.npy"
@@ -95,13 +91,19 @@ def test_files_linked_anew_train_nothing(project, link):
         "symlink" if images.is_symlink() else "copy" if images.stat().st_nlink == 1 else "hardlink"
     )
     assert found == link
-    # Of larger files Snakemake compares times alone: let these arrays count as large.
-    command = (*SNAKEMAKE, "--max-checksum-file-size", "100000", "runs")
-    assert jobs(project, *command) == {}
+    run(project, "aib", "keep", "quick", "data")
+    assert "up to date" in run(project, "dvc", "status").stdout
+    shutil.rmtree(project / "results/data")
+    run(project, "aib", "restore", "quick")
+    again = project / "results/data/cluttered-digits/train_images.npy"
+    assert again.read_bytes() == images.read_bytes()
+    assert again.stat().st_nlink == 1
+    assert not again.is_symlink()
+    assert again.stat().st_mode & 0o200
 
 
 def test_two_versions_are_compared_and_the_first_restored(project):
-    manifest = project / DATA / "manifest.json"
+    manifest = project / "results/data/cluttered-digits/manifest.json"
     first = manifest.read_text()
     edit(project / "params/datasets.yaml", "test: 100\n", "test: 90\n")
     run(project, "dvc", "repro", "data")
@@ -119,6 +121,7 @@ def test_two_versions_are_compared_and_the_first_restored(project):
 
     git(project, "checkout", "-q", "HEAD~1")
     run(project, "dvc", "checkout")
+    run(project, "aib", "restore", "quick")
     assert manifest.read_text() == first
     run(project, *SNAKEMAKE, "--touch")
     assert jobs(project, *SNAKEMAKE, "runs", "report") == {}
@@ -134,3 +137,23 @@ def test_data_outside_the_stages_can_be_versioned(project):
     shutil.rmtree(project / "results/data/other")
     run(project, "dvc", "checkout", "results/data/other.dvc")
     assert contents(project / "results/data/other") == contents(project / DATA)
+
+
+def test_no_command_of_dvc_or_git_takes_what_snakemake_made(finished, tmp_path):
+    project = shutil.copytree(finished, tmp_path / "project")
+    made = ("results/data", "results/runs")
+    before = [contents(project / folder) for folder in made]
+
+    def tried(*command: str) -> None:
+        run(project, *command, check=False)
+        assert [contents(project / folder) for folder in made] == before
+
+    tried("dvc", "gc", "--workspace", "--force")
+    shutil.rmtree(project / ".dvc/cache")
+    tried("dvc", "checkout", "--force")
+    assert not any((project / "results/kept").rglob("result.json"))  # of these DVC takes all
+    tried("git", "checkout", ".")
+    tried("git", "clean", "-fdq")
+    tried("dvc", "remove", "runs", "--outs")
+    tried("dvc", "destroy", "--force")
+    assert not (project / ".dvc").exists()

@@ -3,6 +3,7 @@ import os
 import sys
 from pathlib import Path
 
+from aib.alive import announce
 from aib.errors import AibError
 from aib.evaluation.identity import applicable, identity
 from aib.evaluation.parts import kinds
@@ -18,6 +19,8 @@ from aib.studies.plan import check_protocols, plan
 from aib.studies.specs import write_specs
 
 try:
+    # Held as long as this process lives.
+    ALIVE = announce(unlocking="--unlock" in sys.argv)
     CONFIG = check(WorkflowConfig, config, "--config")
     PARAMETERS = load(Path.cwd())
     check_protocols(PARAMETERS)

@@ -4,7 +4,7 @@
 
 rule train:
     input:
-        # Not the arrays: their times change when DVC links them anew, the manifest's bytes do not.
+        # Not the arrays: the manifest has their digest, and its bytes tell whether they changed.
         "results/data/{dataset}/manifest.json",
         weights_of,
     output:
