@@ -94,7 +94,11 @@ class Record:
         if not path.exists():
             return {}
         found = read_json(path, dict[str, dict[str, Any]], self._evaluate_again)
-        for name, content in found.items() if not self.packed else ():
+        for name, content in found.items():
+            if content.get("digest", evaluation_digest(content)) != evaluation_digest(content):
+                raise AibError(f"{path}: {name} is not what was found; {self._evaluate_again}")
+            if self.packed:
+                continue
             part = self.folder / PARTS / f"{name}.json"
             if read_json(part, remedy=self._evaluate_again) != content:
                 raise AibError(f"{path}: is not what {part} holds; {self._evaluate_again}")
@@ -114,10 +118,14 @@ class Record:
             raise AibError(f"{path}: damaged (not what was evaluated); {self._evaluate_again}")
         return self._arrays(file, content, self._evaluate_again)
 
+    def is_held(self, name: str) -> bool:
+        """Must the file have the bytes that training wrote?"""
+        return name in self.result["files"] and not (self.packed and name not in (SPEC, METRICS))
+
     def check_seal(self) -> None:
         """Hash all of the run's files; `AibError` names one that training did not write."""
         for name in self.result["files"]:
-            if self._is_held(name):
+            if self.is_held(name):
                 self._check(name, self._digest(name))
 
     @property
@@ -133,10 +141,6 @@ class Record:
     def _evaluate_again(self) -> str:
         return f"delete it and run: aib evaluate {self.folder}"
 
-    def _is_held(self, name: str) -> bool:
-        """Is the file as training wrote it, if nothing happened to it?"""
-        return name in self.result["files"] and not (self.packed and name not in (SPEC, METRICS))
-
     def _digest(self, name: str) -> str | None:
         path = self.folder / name
         return file_sha256(path) if path.exists() else None
@@ -145,7 +149,7 @@ class Record:
         """The content of a file that training wrote; empty where it wrote none."""
         path = self.folder / name
         content = path.read_bytes() if path.exists() else None
-        if self._is_held(name):
+        if self.is_held(name):
             self._check(name, None if content is None else sha256(content).hexdigest())
         return content or b""
 
@@ -162,6 +166,12 @@ class Record:
             np.load(io.BytesIO(content), allow_pickle=False) as arrays,
         ):
             return dict(arrays)
+
+
+def evaluation_digest(content: dict[str, Any]) -> str:
+    """SHA-256 of what an evaluation found, all but its own digest, which a changed digit belies."""
+    rest = {key: value for key, value in content.items() if key != "digest"}
+    return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def adopted_hashes(folder: Path) -> list[str]:

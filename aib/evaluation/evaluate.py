@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Collection
 from functools import cache, partial
-from hashlib import sha256
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -21,7 +20,7 @@ from aib.evaluation.subject import Subject, Surroundings
 from aib.models import build
 from aib.numbers import plain
 from aib.reading import read_json
-from aib.record import EVALUATION, PARTS, Record
+from aib.record import EVALUATION, PARTS, Record, evaluation_digest
 from aib.spec.run import RunSpec
 
 AGAIN = "evaluate the run again"
@@ -98,7 +97,7 @@ class _Part:
         content = read_json(self.path, dict[str, Any], f"delete it and {AGAIN}")
         if content.get("identity") != self.identity:
             return None
-        if content.get("digest", digest_of(content)) != digest_of(content):
+        if content.get("digest", evaluation_digest(content)) != evaluation_digest(content):
             raise AibError(f"{self.path}: damaged (not what was found); delete it and {AGAIN}")
         whole = "arrays" not in content or (
             self.arrays.exists() and files.file_sha256(self.arrays) == content["arrays"]
@@ -119,15 +118,9 @@ class _Part:
                 files.write_arrays(self.arrays, **found.arrays)
                 content["arrays"] = files.file_sha256(self.arrays)
         content["seconds"] = time.perf_counter() - begin
-        content["digest"] = digest_of(content)
+        content["digest"] = evaluation_digest(content)
         files.write_json(self.path, content)
         return content
-
-
-def digest_of(content: dict[str, Any]) -> str:
-    """SHA-256 of what was found, all but its own digest; a changed digit is told by it."""
-    rest = {key: value for key, value in content.items() if key != "digest"}
-    return sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def elsewhere(entry: Common, around: Surroundings) -> dict[str, Any]:

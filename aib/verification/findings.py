@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from aib.errors import AibError
+from aib.terminal import printable
+
 CHECKS = {
     "declared": "every declared run is there, and no other",
     "files": "each file of a run has the digest that training sealed",
@@ -32,7 +35,7 @@ class Problem:
 
     def line(self) -> str:
         """The problem in one line."""
-        return f"{self.check}: {self.where}: {self.what}"
+        return printable(f"{self.check}: {self.where}: {self.what}")
 
 
 @dataclass
@@ -52,6 +55,8 @@ class Findings:
         try:
             for what in problems:
                 self.problems.append(Problem(check, str(where), what))
+        except AibError as error:
+            self.problems.append(Problem(check, str(where), str(error)))
         except Exception as error:
             said = " ".join(f"{type(error).__name__}: {error}".split())
             self.problems.append(Problem(check, str(where), f"cannot be checked ({said[:200]})"))

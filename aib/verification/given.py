@@ -14,16 +14,20 @@ from aib.spec.run import RunSpec
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """One run to be checked; `packed` if it comes from evidence, without weights and logits."""
+    """One run to be checked."""
 
     record: Record
     place: str  # dataset/model/key/seed-N, below runs/
-    packed: bool
     data: PreparedData | None  # what it was trained on, if that is here and sound
 
     @property
     def folder(self) -> Path:
         return self.record.folder
+
+    @property
+    def packed(self) -> bool:
+        """Does it come from evidence, without weights and logits?"""
+        return self.record.packed
 
     @property
     def result(self) -> dict:

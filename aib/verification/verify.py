@@ -98,10 +98,10 @@ def verify(
     if not places:
         raise AibError("no finished run is there to be verified")
     for place, (folder, packed) in places.items():
-        record = _readable(findings, place, folder)
+        record = _readable(findings, place, folder, packed)
         if record is not None:
             data = _data(findings, given, record, prepared)
-            runs[place] = Given(record, place, packed, data)
+            runs[place] = Given(record, place, data)
     for place, run in runs.items():
         _check_run(findings, place, run, parameters, current)
     found = list(runs.values())
@@ -114,18 +114,19 @@ def verify(
     return findings, found
 
 
-def _readable(findings: Findings, place: str, folder: Path) -> Record | None:
+def _readable(findings: Findings, place: str, folder: Path, packed: bool) -> Record | None:
     """The record, if it has the shape of one."""
-    before = len(findings.problems)
+    found: list[Record] = []
 
-    def misfits() -> Iterator[str]:
-        yield from shapes.misfits(shapes.RESULT, (folder / RESULT).read_text(), RESULT)
+    def reading() -> Iterator[str]:
+        found.append(read(folder, packed))
         path = folder / EVALUATION
         if path.exists():
             yield from shapes.misfits(shapes.EVALUATION, path.read_text(), EVALUATION)
 
-    findings.look("record", place, misfits())
-    return read(folder) if len(findings.problems) == before else None
+    before = len(findings.problems)
+    findings.look("record", place, reading())
+    return found[0] if len(findings.problems) == before else None
 
 
 def _data(

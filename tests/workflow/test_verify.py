@@ -14,7 +14,7 @@ from tiny import run
 
 from aib import files
 from aib.errors import AibError
-from aib.record import EVALUATION, PARTS
+from aib.record import EVALUATION, PARTS, evaluation_digest
 from aib.verification.command import Retrain, verify_target
 
 AGAIN = Retrain(0, None, "cpu")
@@ -109,9 +109,14 @@ def maps(edit) -> None:
 
 
 def evaluation(name: str, edit) -> None:
-    """Both copies of an evaluation's figures, edited alike."""
-    change(quantised() / EVALUATION, lambda content: edit(content[name]))
-    change(quantised() / PARTS / f"{name}.json", edit)
+    """Both copies of an evaluation's figures, edited alike, with their digest."""
+
+    def sealed(entry: dict) -> None:
+        edit(entry)
+        entry["digest"] = evaluation_digest(entry)
+
+    change(quantised() / EVALUATION, lambda content: sealed(content[name]))
+    change(quantised() / PARTS / f"{name}.json", sealed)
 
 
 def take(name: str, other: Path) -> None:
@@ -288,19 +293,19 @@ TAMPERINGS = {
     ),
     "copy of result.json left behind": (
         lambda: change(quantised() / files.FINISHED, lambda r: put(r, "cost.threads", 2)),
-        "result.json and its copy finished.json differ",
+        "record: {place}: {any}result.json: differs from its copy finished.json",
     ),
     "result.json of another shape": (
         lambda: result(lambda r: r.update(test_accuracy=0.99)),
-        "record: {place}: result.json: {any}.test_accuracy: Extra inputs are not permitted",
+        "record: {place}: {any}test_accuracy: Extra inputs are not permitted",
     ),
     "result.json without a part": (
         lambda: result(lambda r: r.pop("information")),
-        "record: {place}: result.json: {any}.information: Field required",
+        "record: {place}: {any}information: Field required",
     ),
     "result.json no JSON": (
         lambda: (quantised() / files.RESULT).write_text("{"),
-        "record: {place}: result.json: content: Invalid JSON",
+        "record: {place}: {any}result.json: not JSON",
     ),
     "seconds lowered": (
         lambda: result(lambda r: put(r, "cost.step_seconds", 0.1)),
@@ -376,10 +381,16 @@ TAMPERINGS = {
             quantised() / PARTS / "localisation.npz",
             lambda kept: kept.update(primary=kept["primary"] + 0.1),
         ),
-        "localisation: evaluation/localisation.npz is not what the evaluation wrote",
+        "localisation.npz: damaged (not what was evaluated)",
     ),
     "evaluations of another run": (
-        lambda: shutil.copy(runs("vgg-aib-qt")[1] / EVALUATION, quantised() / EVALUATION),
+        lambda: [
+            shutil.copy(path, quantised() / path.relative_to(runs("vgg-aib-qt")[1]))
+            for path in (
+                runs("vgg-aib-qt")[1] / EVALUATION,
+                *runs("vgg-aib-qt")[1].glob("*/*.json"),
+            )
+        ],
         "evaluations: {place}: interventions: was made of other weights",
     ),
     "localisation edited once": (
@@ -387,7 +398,7 @@ TAMPERINGS = {
             quantised() / EVALUATION,
             lambda e: put(e, "localisation.numbers.as_learned.auroc", 0.9),
         ),
-        "localisation: evaluation/localisation.json and evaluation.json differ",
+        "evaluations: {place}: {any}localisation is not what was found",
     ),
     "localisation edited twice": (
         lambda: evaluation("localisation", lambda e: put(e, "numbers.as_learned.primary", 0.9)),
