@@ -10,9 +10,10 @@ SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --quiet host reason --show-failed-
 help:  ## what make can do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
-reproduce: .venv/ready  ## set up, run STUDY (quick) with all cores, compare with the reference
+reproduce: .venv/ready  ## set up, run STUDY (quick) with all cores, compare with the reference, verify
 	$(SNAKEMAKE)
 	$(RUN) aib compare $(STUDY) $(if $(STRICT),--strict)
+	$(RUN) aib verify $(STUDY)
 
 resume: .venv/ready  ## after any kill: wait for who lives, finish what was begun, compare
 	$(RUN) aib unlock
