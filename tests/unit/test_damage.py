@@ -13,9 +13,9 @@ from aib.data.prepared import MANIFEST
 from aib.data.preparing import prepare
 from aib.data.verifying import verified
 from aib.errors import AibError
-from aib.evaluation.evaluate import _Part, digest_of
+from aib.evaluation.evaluate import _Part
 from aib.launch import _finished
-from aib.record import EVALUATION, PARTS, read
+from aib.record import EVALUATION, PARTS, evaluation_digest, read
 from aib.reporting.collect import collect
 from aib.status import show, standing
 
@@ -100,7 +100,7 @@ def test_arrays_of_an_evaluation_are_held_against_their_hash(folder):
 def test_a_changed_digit_of_a_part_is_not_taken_over(folder):
     part = _Part(folder / PARTS, "calibration", ENTRIES["calibration"], {})
     content = {"identity": part.identity, "numbers": {"brier": 0.1}}
-    files.write_json(part.path, content | {"digest": digest_of(content)})
+    files.write_json(part.path, content | {"digest": evaluation_digest(content)})
     assert part.known()["numbers"] == {"brier": 0.1}
     flip(part.path, b"0.1", b"0.2")
     with pytest.raises(AibError, match=r"calibration\.json: damaged"):
@@ -148,12 +148,15 @@ def line_of(monkeypatch, capsys, *command: str) -> str:
     return caught.value.code
 
 
-@pytest.mark.parametrize("command", ["accept", "compare", "report", "evidence", "look", "status"])
+@pytest.mark.parametrize(
+    "command", ["accept", "compare", "verify", "keep", "restore", "report", "evidence", "status"]
+)
 @pytest.mark.parametrize("name", ["../../x", "/etc", "a\x1b[31mb", "a\nb", ""])
 def test_what_becomes_a_path_is_a_name(monkeypatch, capsys, tmp_path, command, name):
     monkeypatch.chdir(tmp_path)
-    said = line_of(monkeypatch, capsys, command, name)
-    assert said.startswith("error: name: String should match")
+    said = line_of(monkeypatch, capsys, command, name, *["data"] * (command == "keep"))
+    any_path = command in ("compare", "verify")  # these take other things than studies, too
+    assert said.startswith("error: " if any_path else "error: name: String should match")
     assert "\x1b" not in said
     assert not [*tmp_path.iterdir()]
 
