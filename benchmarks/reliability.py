@@ -103,7 +103,7 @@ def phases(project: Path) -> list[Phase]:
             ("snakemake", "--cores", "2", "--rerun-incomplete", *study),
             ("results/runs", "reports/tiny", ".snakemake"),
             0.2,
-            (("snakemake", "--cores", "1", "--unlock", *study),),
+            (("aib", "unlock"),),
         ),
         Phase("report", ("aib", "report", "tiny"), ("reports/tiny",), 0.05),
         Phase("evidence", ("aib", "evidence", "tiny"), ("reports/tiny/evidence",), 0.05),
@@ -219,6 +219,22 @@ def failing(project: Path, phase: Phase, fault: str) -> Row:
     )
 
 
+def jumped(project: Path, phase: Phase, tries: int, moments: random.Random) -> Row:
+    """Clocks that jump and locks that are lost: files of any age, none of the locks left."""
+    right, survived = digest(project, phase.made), 0
+    logs = {path: path.read_bytes() for path in project.glob("results/runs/**/log.txt")}
+    for _ in range(tries):
+        for path in [*project.glob("results/**/*"), *project.glob("reports/tiny/**/*")]:
+            when = time.time() + moments.uniform(-86400, 86400)
+            os.utime(path, (when, when))
+        for lock in [*project.glob("results/runs/**/lock"), project / ".snakemake/alive"]:
+            lock.unlink(missing_ok=True)
+        last = run(project, *phase.command, check=False)
+        good = last.returncode == 0 and digest(project, phase.made) == right
+        survived += good and all(path.read_bytes() == log for path, log in logs.items())
+    return Row("files a day older or younger, locks gone", tries, survived, "nothing trained again")
+
+
 def tested(what: str, paths: tuple[str, ...]) -> Row:
     """Tests of hostile input, counted."""
     with tempfile.TemporaryDirectory() as folder:
@@ -248,6 +264,8 @@ def rows(kills: int) -> Iterator[Row]:
         every = phases(project)
         for phase in every:
             yield killed(project, phase, round(kills * phase.kills), moments)
+        run(project, *every[4].command)
+        yield jumped(project, every[4], 10, moments)
         for phase in (every[0], every[2], every[3], every[5], every[6]):
             for fault in ("ENOSPC", "EIO"):
                 yield failing(project, phase, fault)

@@ -98,7 +98,7 @@ def test_what_was_evaluated_by_other_code_is_left_out(plan, halves, tmp_path):
     for root in halves:
         run = next(root.glob("runs/*/vgg-aib/*/seed-*/evaluation.json"))
         content = json.loads(run.read_text())
-        content["sanity"]["identity"]["code"] = ["0ther0000000"]
+        content["sanity"]["identity"]["code"] = ["07e500000000"]
         write_found(run.parent, content)
     assert pack(plan, even, path).stale == 1
     assert pack(plan, odd, path) == Packed(here=24, kept=24, stale=1)  # the first is gone already

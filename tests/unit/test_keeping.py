@@ -82,7 +82,7 @@ def test_what_stands_is_not_touched(results):
 
 def test_other_code_and_other_parameters_give_way_only_to_what_stands(results, monkeypatch):
     first, second = (results / "runs" / run.folder for run in RUNS)
-    for folder, code in ((first, "other"), (second, "0ther")):
+    for folder, code in ((first, "07e500000000"), (second, "07e500000001")):
         result = files.read_json(folder / files.RESULT)
         files.write_json(folder / files.RESULT, result | {"code_hash": code})
     write_data(results, {"another": "size"}, b"others")

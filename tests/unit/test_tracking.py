@@ -209,7 +209,7 @@ def test_importing_again_writes_nothing(database, quick, tree):
 
 def test_what_changed_is_replaced(database, quick, copied):
     changed = copied / "runs" / quick.runs[0].folder
-    change_result(changed, code_hash="0ther0000000")
+    change_result(changed, code_hash="07e500000000")
     scored = copied / "runs" / quick.cell("cluttered-digits", "vgg-aib").runs[0].folder
     (scored / record.EVALUATION).unlink()  # no part of result.json
     before = runs_of(database)
@@ -218,7 +218,7 @@ def test_what_changed_is_replaced(database, quick, copied):
     after = runs_of(database)
     assert len(after) == 48
     assert after["vgg seed 0"].info.run_id != before["vgg seed 0"].info.run_id
-    assert after["vgg seed 0"].data.tags["aib.code_hash"] == "0ther0000000"
+    assert after["vgg seed 0"].data.tags["aib.code_hash"] == "07e500000000"
     assert "localisation/auroc" not in after["vgg-aib seed 0"].data.metrics
     gone = client_of(database).get_run(before["vgg seed 0"].info.run_id)
     assert gone.info.lifecycle_stage == "deleted"
