@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby
@@ -52,21 +52,22 @@ def specs(plan: Plan, runs: dict[str, Given]) -> Iterator[str]:
             yield f"{run.folder}: its spec is not what params/ declares for it"
 
 
-def copies(runs: Sequence[Given]) -> Iterator[str]:
-    """Runs that share what training cannot give twice: weights, or all their predictions."""
-    places: dict[str, list[str]] = defaultdict(list)
-    for run in runs:
-        if run.record.has_figures:
-            places[run.result["weights_sha256"]].append(run.place)
-            kept = run.record.predictions
-            own = kept["log_probability"] if run.packed else kept["logits"]
-            places[f"predictions {sha256(own.tobytes()).hexdigest()}"].append(run.place)
+def marks(run: Given) -> Iterator[tuple[str, str]]:
+    """What training cannot give twice: digests of the weights and of all predictions."""
+    if run.record.has_figures:
+        yield "weights", run.result["weights_sha256"]
+        kept = run.record.predictions
+        own = kept["log_probability"] if run.packed else kept["logits"]
+        yield "predictions", sha256(own.tobytes()).hexdigest()
+
+
+def copies(places: dict[tuple[str, str], list[str]]) -> Iterator[str]:
+    """Runs that share a mark; `places` has those of each."""
     said = set()
-    for what, alike in places.items():
+    for (what, _), alike in places.items():
         if len(alike) > 1 and tuple(alike) not in said:
             said.add(tuple(alike))
-            shared = "predictions" if what.startswith("predictions") else "weights"
-            yield f"{alike[0]} and {', '.join(alike[1:])} have the same {shared}: one is a copy"
+            yield f"{alike[0]} and {', '.join(alike[1:])} have the same {what}: one is a copy"
 
 
 def code(runs: Sequence[Given], expected: str, where: str) -> Iterator[str]:

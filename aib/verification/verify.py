@@ -1,9 +1,10 @@
 """The checks over all runs of a target: a study, a folder of results, or a file of evidence."""
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aib.data.prepared import PreparedData
@@ -12,7 +13,7 @@ from aib.evidence import default_path, study_of, unpack
 from aib.files import RESULT
 from aib.params import Parameters
 from aib.record import EVALUATION, Record, read
-from aib.reporting.collect import collect
+from aib.reporting.gathering import gathered
 from aib.studies.blocks import due, taken
 from aib.studies.plan import Plan, plan, plan_all
 from aib.verification import runs as of_run
@@ -97,19 +98,21 @@ def verify(
     places = {place: found for place in given.places() if (found := given.place_of(place))}
     if not places:
         raise AibError("no finished run is there to be verified")
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for place, (folder, packed) in places.items():
         record = _readable(findings, place, folder, packed)
-        if record is not None:
-            data = _data(findings, given, record, prepared)
-            runs[place] = Given(record, place, data)
-    for place, run in runs.items():
-        _check_run(findings, place, run, parameters, current)
+        if record is None:
+            continue
+        run = Given(record, place, _data(findings, given, record, prepared))
+        _check_run(findings, run, parameters, current, alike)
+        # Without the arrays that the checks have read: those of ten thousand runs would not fit.
+        runs[place] = replace(run, record=Record(folder, record.result, packed))
     found = list(runs.values())
-    findings.look("weights", "all runs", together.copies(found))
-    findings.look("code", "all runs", together.code(found, code, where))
-    findings.look(
-        "data", "all runs", together.digests(found, {k: d for k, d in prepared.items() if d})
-    )
+    findings.look("weights", "all runs", together.copies(alike))
+    if found:
+        findings.look("code", "all runs", together.code(found, code, where))
+    sound = {name: data for name, data in prepared.items() if data}
+    findings.look("data", "all runs", together.digests(found, sound))
     _check_study(findings, given, parameters, runs, set(places))
     return findings, found
 
@@ -145,8 +148,20 @@ def _data(
 
 
 def _check_run(
-    findings: Findings, place: str, run: Given, parameters: Parameters, current: bool
+    findings: Findings,
+    run: Given,
+    parameters: Parameters,
+    current: bool,
+    alike: dict[tuple[str, str], list[str]],
 ) -> None:
+    """All checks of one run; its place is added to those `alike` by its marks."""
+
+    def marked() -> Iterator[str]:
+        for mark in together.marks(run):
+            alike[mark].append(run.place)
+        yield from () if run.packed else of_run.weights(run)
+
+    place = run.place
     findings.look("files", place, of_run.sealed_files(run))
     findings.look("spec", place, of_run.spec(run))
     findings.look("history", place, of_run.history(run))
@@ -154,8 +169,7 @@ def _check_run(
         return
     findings.look("predictions", place, of_run.predictions(run))
     findings.look("maps", place, of_run.maps(run))
-    if not run.packed:
-        findings.look("weights", place, of_run.weights(run))
+    findings.look("weights", place, marked())
     if run.result["scored"] == "test":
         findings.look("evaluations", place, evaluations(run, parameters.evaluations, current))
 
@@ -197,15 +211,14 @@ def _check_study(
 
 
 def _report(given: Target, parameters: Parameters, runs: dict[str, Given]) -> Iterator[str]:
-    results = collect(
-        given.study,
-        given.results,
-        allow_mixed_code=True,
-        allow_missing=True,
-        elsewhere=given.evidence,
-    )
-    whole = not any(run.packed for run in runs.values())
-    yield from report(results, given.report, parameters.published, whole)
+    name = given.study.name
+    packed = default_path(given.report.parent, name) if given.evidence else None
+    allowed = {"allow_mixed_code": True, "allow_missing": True}  # these are problems by themselves
+    with gathered(
+        plan(parameters, name), given.results, given.report, packed, **allowed
+    ) as results:
+        whole = not any(run.packed for run in runs.values())
+        yield from report(results, given.report, parameters.published, whole)
 
 
 def cell_of(run: Given, runs: Sequence[Given]) -> list[Given]:
