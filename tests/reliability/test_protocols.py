@@ -16,6 +16,7 @@ from torch import nn
 from aib import files, record
 from aib.data.prepared import load as load_data
 from aib.data.preparing import prepare
+from aib.data.verifying import stored_digest
 from aib.errors import AibError
 from aib.evaluation import cells
 from aib.evaluation.evaluate import evaluate_run, load_subject
@@ -93,7 +94,7 @@ def spec(model: str, protocol: str, **overrides) -> RunSpec:
 
 def train(each: RunSpec, data, folder: Path, **options) -> dict:
     folder.mkdir(exist_ok=True)
-    origin = {"code_hash": "code", "data_digest": data.digest}
+    origin = {"code_hash": "c0dec0dec0de", "data_digest": data.digest}
     around = {"git": {}, "environment": {}}
     return training.train(each, data, folder, origin, around, "cpu", **options)
 
@@ -430,13 +431,15 @@ def test_a_run_is_evaluated_on_its_own_data_only(data, tmp_path):
 
 
 def test_masks_that_say_nothing_are_left_out_and_counted(data, data_folder, tmp_path):
-    run(spec("wrn-aib", "stated-wrn"), data, tmp_path / "run")
-    shutil.copytree(data_folder, tmp_path / data_folder.name)
-    masks = np.load(tmp_path / data_folder.name / "test_masks.npy")
+    folder = shutil.copytree(data_folder, tmp_path / data_folder.name)
+    masks = np.load(folder / "test_masks.npy")
     masks[0], masks[1] = 1, 0
-    np.save(tmp_path / data_folder.name / "test_masks.npy", masks)
+    np.save(folder / "test_masks.npy", masks)
+    digest = {"digest": stored_digest(folder, data.train.arrays())}
+    files.write_json(folder / "manifest.json", data.manifest | digest)
+    run(spec("wrn-aib", "stated-wrn"), load_data(folder), tmp_path / "run")
     each = entries(sanity={"sample": 20})
-    here = around(tmp_path / data_folder.name)
+    here = around(folder)
     (found,) = evaluate_run(record.read(tmp_path / "run"), each, here, {"localisation"}).values()
     assert found["numbers"]["left_out"] == 2
     assert np.isfinite(found["numbers"]["as_learned"]["auroc"])

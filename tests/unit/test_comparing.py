@@ -14,7 +14,7 @@ from aib import files
 from aib.cli import app
 from aib.errors import AibError
 from aib.params import load
-from aib.record import EVALUATION
+from aib.record import EVALUATION, PARTS, evaluation_digest
 from aib.reporting.reference import ERROR, read_reference
 from aib.reporting.repetition import compare
 from aib.reporting.sides import Sides
@@ -245,7 +245,9 @@ def test_one_number_of_one_evaluation_is_noticed(sides, plan, tree, tmp_path):
     path = copied / "runs" / plan.runs[0].folder / EVALUATION
     content = json.loads(path.read_text())
     content["calibration"]["numbers"]["as_is"]["accuracy"] += 1e-9  # which no page tells
+    content["calibration"]["digest"] = evaluation_digest(content["calibration"])
     path.write_text(json.dumps(content))
+    (path.parent / PARTS / "calibration.json").write_text(json.dumps(content["calibration"]))
     found = compare(sides.read(str(copied), "quick"), sides.read("quick", "quick"))
     assert found.outcome != "identical"
     assert not any(row.shift.difference for row in found.rows)

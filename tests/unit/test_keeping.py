@@ -124,7 +124,7 @@ def test_a_run_that_is_being_trained_is_waited_for(results):
         "    (folder / files.RESULT).unlink()\n"
         "    print('held', flush=True)\n"
         "    input()\n"
-        "    files.write_json(folder / files.RESULT, result | {'mine': True})\n"
+        "    files.write_json(folder / files.RESULT, result | {'parameters': 7})\n"
     )
     command = [sys.executable, "-c", holding, str(folder)]
     restoring = (
@@ -143,4 +143,4 @@ def test_a_run_that_is_being_trained_is_waited_for(results):
             trainer.communicate("\n")
             other.communicate()
             assert other.returncode == 0
-    assert files.read_json(folder / files.RESULT) == kept | {"mine": True}
+    assert files.read_json(folder / files.RESULT) == kept | {"parameters": 7}

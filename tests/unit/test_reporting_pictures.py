@@ -2,12 +2,15 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib import rc_context
 
+from aib.data.preparing import prepare
+from aib.params import load
 from aib.reporting import collect, comparing, drawing, pictures
 from aib.reporting.evaluations import cross_domain, deletion, interpretability
 from aib.reporting.figures import filmstrip, gallery
@@ -89,11 +92,14 @@ def test_a_run_of_another_polarity_takes_the_last_place():
 
 
 def test_images_of_other_data_than_the_runs_saw_are_not_shown(tmp_path):
-    np.save(tmp_path / "test_images.npy", np.zeros((2, 3, 4, 4), np.uint8))
-    assert collect._prepared(tmp_path, "test", "sha256:a") == {}
-    (tmp_path / "manifest.json").write_text(json.dumps({"digest": "sha256:a"}))
-    assert list(collect._prepared(tmp_path, "test", "sha256:a")) == ["images"]
-    assert collect._prepared(tmp_path, "test", "sha256:b") == {}
+    counts = {"train": 20, "validation": 10, "test": 10}
+    dataset = load(Path(__file__).parents[2]).datasets["cluttered-digits"]
+    folder = tmp_path / "digits"
+    assert collect._prepared(folder, "test", "sha256:a") == {}
+    prepare("digits", dataset.model_copy(update=counts), tmp_path, folder)
+    digest = json.loads((folder / "manifest.json").read_text())["digest"]
+    assert set(collect._prepared(folder, "test", digest)) == {"images", "masks", "sources"}
+    assert collect._prepared(folder, "test", "sha256:b") == {}
 
 
 # ---------------------------------------------------------------- maps over training
