@@ -34,13 +34,8 @@ from tiny import environment, make_project, run  # noqa: E402
 from aib.provenance import environment as versions  # noqa: E402
 from aib.provenance import git_state  # noqa: E402
 
-TIMES = {
-    "cost",
-    "files",
-    "seconds",
-    "images_per_second",
-    "step_seconds",
-}  # what no repetition shares
+# What no repetition shares: times, and the digest of an evaluation, which is over its seconds too.
+TIMES = {"cost", "files", "seconds", "images_per_second", "step_seconds", "digest"}
 FAULTS = Path(__file__).parent / "faults"  # a sitecustomize.py that makes the k-th write fail
 TESTED = {  # of which every test is one attack, or a few
     "hostile archives and files": ("tests/unit/test_data_hostile.py",),
