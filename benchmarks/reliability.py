@@ -1,15 +1,17 @@
-"""What finished work survives: `python benchmarks/reliability.py [--kills N]` (about 20 minutes).
+"""What finished work survives: `python benchmarks/reliability.py [kills] [faults] [input]`.
 
-Real processes of a tiny study, killed at random moments in every phase and started again, and made
-to fail at every write; what they end with must be, to the bit, what an undisturbed process gives.
-Then the tests of hostile input, counted. The table replaces that in docs/reliability.md, with
-machine and commit; exit 1 if anything was lost.
+Real processes of a tiny study, killed at random moments in every phase and started again (15
+minutes), and made to fail at their writes (15 minutes); what they end with must be, to the bit,
+what an undisturbed process gives. Then the tests of hostile input, counted (10 minutes). The table
+of each part replaces that in docs/reliability.md, with machine and commit; exit 1 if anything was
+lost.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as xml
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +39,7 @@ from aib.provenance import git_state  # noqa: E402
 # What no repetition shares: times, and the digest of an evaluation, which is over its seconds too.
 TIMES = {"cost", "files", "seconds", "images_per_second", "step_seconds", "digest"}
 FAULTS = Path(__file__).parent / "faults"  # a sitecustomize.py that makes the k-th write fail
+MOST = 10  # faults of a kind in a phase
 TESTED = {  # of which every test is one attack, or a few
     "hostile archives and files": ("tests/unit/test_data_hostile.py",),
     "hostile servers": ("tests/unit/test_data_sources.py",),
@@ -187,30 +190,33 @@ def killed(project: Path, phase: Phase, kills: int, moments: random.Random) -> R
 
 
 def failing(project: Path, phase: Phase, fault: str) -> Row:
-    """Make the first, second, … opening for writing, or flush to disk, fail, one a process."""
+    """Make one opening for writing, or flush to disk, fail in each process: all, or `MOST`."""
     forget(project, phase)
-    run(project, *phase.command)
-    right, tried, survived = digest(project, phase.made), 0, 0
-    while True:
+    counted = faulty(project, phase, "COUNT", -1).stderr
+    writes = int(re.search(r"AIB_FAULT counted (\d+)", counted)[1])
+    right, survived = digest(project, phase.made), 0
+    chosen = sorted({round(1 + i * (writes - 1) / (MOST - 1)) for i in range(MOST)})
+    for write in chosen:
         forget(project, phase)
-        faulty = environment(project) | {"AIB_FAULT": f"{fault}:{tried + 1}"}
-        faulty["PYTHONPATH"] = f"{FAULTS}{os.pathsep}{faulty['PYTHONPATH']}"
-        first = subprocess.run(
-            phase.command, cwd=project, env=faulty, capture_output=True, text=True, check=False
-        )
-        if first.returncode == 0 and "AIB_FAULT" not in first.stderr:
-            break  # there are fewer writes than this
+        first = faulty(project, phase, fault, write)
         said = [line for line in first.stderr.splitlines() if line.startswith("error: ")]
         last = run(project, *phase.command, check=False)
         good = len(said) == 1 and "Traceback" not in first.stderr
         good = good and last.returncode == 0 and digest(project, phase.made) == right
         if not good:
-            said = f"{first.stderr[-800:]}{last.stderr[-300:]}"
-            print(f"LOST in {phase.name}, write {tried + 1}: {said}")
-        tried += 1
+            told = f"{first.stderr[-800:]}{last.stderr[-300:]}"
+            print(f"LOST in {phase.name}, write {write}: {told}")
         survived += good
-    return Row(
-        f"{fault} at each write, {phase.name}", tried, survived, "one line; then the same bits"
+    what = f"{fault} at {len(chosen)} of {writes} writes, {phase.name}"
+    return Row(what, len(chosen), survived, "one line; then the same bits")
+
+
+def faulty(project: Path, phase: Phase, fault: str, write: int) -> subprocess.CompletedProcess[str]:
+    """The command with that write failing."""
+    around = environment(project) | {"AIB_FAULT": f"{fault}:{write}"}
+    around["PYTHONPATH"] = f"{FAULTS}{os.pathsep}{around['PYTHONPATH']}"
+    return subprocess.run(
+        phase.command, cwd=project, env=around, capture_output=True, text=True, check=False
     )
 
 
@@ -252,44 +258,56 @@ def tiny_project() -> Iterator[Path]:
         yield project
 
 
-def rows(kills: int) -> Iterator[Row]:
-    """The table, line by line as it comes."""
+def kills(count: int) -> Iterator[Row]:
+    """Kills in every phase, then clocks and locks."""
     moments = random.Random(0)
     with tiny_project() as project:
         every = phases(project)
         for phase in every:
-            yield killed(project, phase, round(kills * phase.kills), moments)
-        run(project, *every[4].command)
-        yield jumped(project, every[4], 10, moments)
-        for phase in (every[0], every[2], every[3], every[5], every[6]):
-            for fault in ("ENOSPC", "EIO"):
-                yield failing(project, phase, fault)
+            yield killed(project, phase, round(count * phase.kills), moments)
+        whole = next(phase for phase in every if phase.again)
+        run(project, *whole.command)
+        yield jumped(project, whole, 10, moments)
+
+
+def faults(_: int) -> Iterator[Row]:
+    """Disks that are full or fail, in every phase of one process."""
+    with tiny_project() as project:
+        for phase in phases(project):
+            if not phase.again and phase.name != "train vgg":
+                for fault in ("ENOSPC", "EIO"):
+                    yield failing(project, phase, fault)
+
+
+def hostile(_: int) -> Iterator[Row]:
+    """Servers, archives, files, tamperings."""
     for what, paths in TESTED.items():
         yield tested(what, paths)
 
 
-def main(say: Callable[[str], None] = print) -> None:
+PARTS = {"kills": kills, "faults": faults, "input": hostile}
+HEAD = ["| what | tried | survived or caught | lost | what counts |", "|---|---|---|---|---|"]
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all if not given")
     parser.add_argument("--kills", type=int, default=120)
-    kills = parser.parse_args().kills
-    lines, lost = (
-        ["| what | tried | survived or caught | lost | what counts |", "|---|---|---|---|---|"],
-        0,
-    )
-    for row in rows(kills):
-        lines.append(f"| {row.what} | {row.tried} | {row.survived} | {row.lost} | {row.meaning} |")
-        lost += row.lost
-        say(lines[-1])
-    state, found = git_state(ROOT), versions()
-    lines += [
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {found['processor']}, {found['cores']} cores, Python ",
-    ]
-    lines[-1] += (
-        f"{found['python']}, torch {found['libraries']['torch']}; commit {state['commit'][:12]}"
-    )
-    lines[-1] += " with uncommitted changes." if state["dirty"] else "."
-    replace_table("reliability", lines, ROOT / "docs/reliability.md")
+    asked = parser.parse_args()
+    state, found, lost = git_state(ROOT), versions(), 0
+    for part in asked.parts or PARTS:
+        lines = list(HEAD)
+        for row in PARTS[part](asked.kills):
+            lines.append(
+                f"| {row.what} | {row.tried} | {row.survived} | {row.lost} | {row.meaning} |"
+            )
+            lost += row.lost
+            print(lines[-1], flush=True)
+        machine = f"{found['processor']}, {found['cores']} cores, Python {found['python']}"
+        commit = f"commit {state['commit'][:12]}" + " and changes" * bool(state["dirty"])
+        torch = f"torch {found['libraries']['torch']}"
+        lines += ["", f"{datetime.now(UTC):%Y-%m-%d}, {machine}, {torch}; {commit}."]
+        replace_table(part, lines, ROOT / "docs/reliability.md")
     sys.exit(lost > 0)
 
 

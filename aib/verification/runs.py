@@ -188,8 +188,8 @@ def maps(run: Given) -> Iterator[str]:
         return
     kept, scored = run.record.attention, run.result["scored"]
     for name, array in kept.items():
-        # Noise may lead out of the range; a map without anchors passes on what was drawn.
-        drawn = name == "gallery_sample" or (name == "gallery_quantised" and anchors is None)
+        # Noise may lead out of the range, and an anchor; without anchors that is what is drawn.
+        drawn = name in ("gallery_sample", "gallery_quantised")
         if array.dtype.kind == "f" and not drawn and not ((array >= 0) & (array <= 1)).all():
             yield f"{name} holds values outside of 0 to 1"
     count = min(run.spec.map_sample, len(run.record.predictions["labels"]))

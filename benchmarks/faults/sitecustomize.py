@@ -1,9 +1,11 @@
 """Lets the k-th write of a process fail: AIB_FAULT=ENOSPC:3, with this folder on PYTHONPATH.
 
-A write is the opening of a file below the current folder for writing, or flushing one to the disk;
-Python runs this file by its name as it starts.
+A write is the opening of a file below the current folder for writing, or flushing one to the disk.
+COUNT:-1 lets none fail and says at the end how many there were. Python runs this file by its name
+as it starts.
 """
 
+import atexit
 import builtins
 import errno
 import io
@@ -42,3 +44,5 @@ def _flushing(descriptor):
 if _left:
     builtins.open = io.open = _opening
     os.fsync = _flushing
+if _error == "COUNT":
+    atexit.register(lambda: print(f"AIB_FAULT counted {-1 - _left}", file=sys.stderr))
