@@ -142,6 +142,7 @@ def test_one_failing_run_does_not_stop_the_others(project):
 
 
 def test_what_snakemake_deletes_comes_back_untrained(project):
+    run(project, *SNAKEMAKE)
     before = contents(project / "results/runs")
     run(project, *SNAKEMAKE, "--delete-all-output")
     made = [project / "results/runs" / each.folder for each in plan(load(project), "tiny").runs]
