@@ -15,10 +15,11 @@ reproduce: .venv/ready  ## set up, run STUDY (quick) with all cores, compare wit
 	$(RUN) aib compare $(STUDY) $(if $(STRICT),--strict)
 	$(RUN) aib verify $(STUDY)
 
-resume: .venv/ready  ## after any kill: wait for who lives, finish what was begun, compare
+resume: .venv/ready  ## after any kill: wait for who lives, finish what was begun, compare, verify
 	$(RUN) aib unlock
 	$(SNAKEMAKE) --rerun-incomplete
 	$(RUN) aib compare $(STUDY)
+	$(RUN) aib verify $(STUDY)
 
 pull: .venv/ready  ## fetch finished runs from the DVC remote; nothing is trained again
 	$(RUN) dvc pull

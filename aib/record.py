@@ -29,7 +29,7 @@ from aib.files import (
     file_sha256,
 )
 from aib.reading import as_written, read_json
-from aib.result import RESULT_FORM
+from aib.result import RESULT_FORM, Evaluated
 
 # Made from a finished run, and not sealed with it: all evaluations, and each with its arrays.
 EVALUATION, PARTS = "evaluation.json", "evaluation"
@@ -93,7 +93,7 @@ class Record:
         path = self.folder / EVALUATION
         if not path.exists():
             return {}
-        found = read_json(path, dict[str, dict[str, Any]], self._evaluate_again)
+        found = read_json(path, dict[str, Evaluated], self._evaluate_again)
         for name, content in found.items():
             if content.get("digest", evaluation_digest(content)) != evaluation_digest(content):
                 raise AibError(f"{path}: {name} is not what was found; {self._evaluate_again}")

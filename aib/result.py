@@ -1,4 +1,4 @@
-"""What result.json holds, to the last key, so that a damaged or invented one is found when read.
+"""What result.json and evaluation.json hold, to the last key: anything else is found when read.
 
 Nothing is converted: what is read stays as it was written.
 """
@@ -109,6 +109,17 @@ class WithFigures(Common):
         if self.status == "collapsed" and self.reason is None:
             raise ValueError("a run that collapsed says why")
         return self
+
+
+class Evaluated(Strict):
+    """One entry of evaluation.json: what was found, or why it says nothing of this run."""
+
+    identity: dict[str, Any]
+    seconds: Amount
+    numbers: dict[str, Any] | None = None
+    inapplicable: str | None = None
+    arrays: Digest | None = None
+    digest: Digest | None = None  # of all the rest; entries of before have none
 
 
 def _kind(content: Any) -> str:

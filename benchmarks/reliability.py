@@ -45,7 +45,7 @@ TESTED = {  # of which every test is one attack, or a few
     "hostile servers": ("tests/unit/test_data_sources.py",),
     "damaged and fuzzed input": ("tests/unit/test_damage.py", "tests/unit/test_fuzz.py"),
     "tamperings with a study": ("tests/workflow/test_verify.py",),
-    "kills of make, dvc and Snakemake": ("tests/workflow/test_kills.py",),
+    "kills of dvc and Snakemake": ("tests/workflow/test_kills.py",),
 }
 
 

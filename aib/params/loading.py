@@ -7,9 +7,9 @@ import copy
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from aib.evaluation.parts import AnyEvaluation
 from aib.params.checking import ParameterError, check, nearest, read_yaml, set_dotted
@@ -30,6 +30,11 @@ class Winner(BaseModel):
     """What winners.json must say of an arm."""
 
     values: dict[str, Any]
+
+
+Winners = Annotated[
+    dict[str, Annotated[dict[str, Winner], Field(min_length=1)]], Field(min_length=1)
+]  # of a tuning study: dataset, arm; one without any would let every arm pass as tuned
 
 
 class Parameters(Strict):
@@ -81,7 +86,7 @@ def load(root: Path) -> Parameters:
         if not path.name.startswith(".")
     }
     content["winners"] = {
-        name: read_json(path, dict[str, dict[str, Winner]], "report the study again")
+        name: read_json(path, Winners, "report the study again")
         for name in paths
         if (path := root / "reports" / name / "winners.json").exists()
     }

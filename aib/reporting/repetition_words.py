@@ -91,8 +91,8 @@ def _reasons(found: Comparison) -> list[str]:
         f"{len(with_margin) - len(blind)} of the {len(with_margin)} figures that have one"
     )
     lines.append(
-        f"{len(found.rows)} figures compared, with {100 * FALSE_ALARMS:g} % of false alarms in all "
-        "where nothing changed (docs/statistics.md)"
+        f"{len(found.rows)} figures compared; where nothing changed and arms spread alike, at most "
+        f"{100 * FALSE_ALARMS:g} % of comparisons alarm (docs/statistics.md: uneven ones)"
     )
     return lines
 

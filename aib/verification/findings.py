@@ -10,7 +10,7 @@ from aib.terminal import printable
 CHECKS = {
     "declared": "every declared run is there, and no other",
     "files": "each file of a run has the digest that training sealed",
-    "record": "result.json and evaluation.json have the shape of a record",
+    "record": "result.json has the form of a record, and is its copy",
     "spec": "spec, key, seed, names and place belong together",
     "history": "the epochs are those of the spec, and give the result's figures",
     "predictions": "accuracy and cross-entropy, from the predictions",

@@ -12,12 +12,12 @@ from aib.errors import AibError
 from aib.evidence import default_path, study_of, unpack
 from aib.files import RESULT
 from aib.params import Parameters
-from aib.record import EVALUATION, Record, read
+from aib.record import Record, read
 from aib.reporting.gathering import gathered
 from aib.studies.blocks import due, taken
 from aib.studies.plan import Plan, plan, plan_all
 from aib.verification import runs as of_run
-from aib.verification import shapes, together
+from aib.verification import together
 from aib.verification.evaluations import evaluations
 from aib.verification.evidence import against_runs
 from aib.verification.findings import Findings
@@ -118,18 +118,13 @@ def verify(
 
 
 def _readable(findings: Findings, place: str, folder: Path, packed: bool) -> Record | None:
-    """The record, if it has the shape of one."""
-    found: list[Record] = []
-
-    def reading() -> Iterator[str]:
-        found.append(read(folder, packed))
-        path = folder / EVALUATION
-        if path.exists():
-            yield from shapes.misfits(shapes.EVALUATION, path.read_text(), EVALUATION)
-
-    before = len(findings.problems)
-    findings.look("record", place, reading())
-    return found[0] if len(findings.problems) == before else None
+    """The record, if result.json has the form of one."""
+    try:
+        record, problems = read(folder, packed), []
+    except AibError as error:
+        record, problems = None, [str(error)]
+    findings.look("record", place, problems)
+    return record
 
 
 def _data(
@@ -204,7 +199,8 @@ def _check_study(
     else:
         where = str(given.report / "evidence")
         findings.look("evidence", where, against_runs(given.evidence, given.results, [*places]))
-    if not (given.report / "summary.json").exists():
+    # Either: a report of which one was deleted is no report that was never made.
+    if not any((given.report / name).exists() for name in ("index.html", "summary.json")):
         findings.notes.append("report: the study has none")
         return
     findings.look("report", given.report, _report(given, parameters, runs))

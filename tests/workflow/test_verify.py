@@ -56,7 +56,7 @@ def quantised() -> Path:
     return runs("vgg-aib-qt")[0]
 
 
-def change(path: Path, edit, **keep) -> None:
+def change(path: Path, edit) -> None:
     content = json.loads(path.read_text())
     edit(content)
     path.write_text(json.dumps(content, indent=1) + "\n")
@@ -447,6 +447,14 @@ TAMPERINGS = {
         lambda: text("reports/quick/figures/runs-cluttered-digits.svg", "vgg", "VGG"),
         "report: {any}figures/runs-cluttered-digits.svg: line",
     ),
+    "the summary deleted": (
+        lambda: Path("reports/quick/summary.json").unlink(),
+        "report: {any}summary.json is missing",
+    ),
+    "the page deleted": (
+        lambda: Path(PAGE).unlink(),
+        "report: {any}index.html is missing",
+    ),
     "a figure deleted": (
         lambda: Path("reports/quick/figures/runs-cluttered-digits.svg").unlink(),
         "report: {any}figures/runs-cluttered-digits.svg is missing",
@@ -459,7 +467,13 @@ TAMPERINGS = {
 
 
 def test_an_untouched_study_passes_in_every_form(project):
-    assert problems() == []
+    found = verify_target("quick", None, RESULTS, REPORTS, None, AGAIN)
+    assert found.problems == []
+    looked = {check: count for check, count in found.looked.items() if check != "retraining"}
+    assert all(looked.values())  # by every check, and by those of a run at every run
+    each = ("files", "record", "spec", "history", "predictions", "maps", "evaluations")
+    assert {looked[check] for check in each} == {4}
+    assert found.notes == []
     assert problems("results") == []
     assert problems(PACKED) == []
     shutil.rmtree("results/runs")  # the committed files alone
@@ -552,7 +566,7 @@ def test_the_command_says_what_it_looked_at(project, sound):
     flip(quantised() / files.WEIGHTS)
     failed = run(Path(), "aib", "verify", "quick", check=False)
     assert failed.returncode == 1
-    assert "1 problem found" not in failed.stdout.splitlines()[0]
+    assert failed.stdout.rstrip().endswith("problems found")
     assert "weights.safetensors is not what training wrote" in failed.stdout
     content = json.loads(run(Path(), "aib", "verify", "quick", "--json", check=False).stdout)
     assert {"check", "where", "what"} == set(content["problems"][0])
