@@ -2,7 +2,8 @@
 
 Made-up repetitions of the committed reference of study quick: normal values about each arm's means,
 once with a spread that all arms share, once with each arm's own. Two of them are compared, figures,
-questions and verdicts as ever, 10,000 times (3 minutes). The table replaces that in docs/statistics.md.
+questions and verdicts as ever, 10,000 times (3 minutes). The table replaces that in
+docs/statistics.md.
 """
 
 import copy
