@@ -31,3 +31,4 @@ rule all:
         all_runs,
         rules.report.output,
         rules.track.output,
+    localrule: True

@@ -24,7 +24,7 @@ NETWORK = {
     "latent": 4,
 }
 SCALE = {"description": "seconds", "networks": {"vgg": NETWORK}, "epochs": 2, "map_sample": 50}
-SCALE["epochs_without_pilot"] = 1000
+SCALE |= {"epochs_without_pilot": 1000, "job": {"minutes": 10, "memory_gb": 2}}
 EVALUATIONS = {kind: {"kind": kind} for kind in ("interventions", "localisation", "calibration")}
 STUDY = {
     "title": "A tiny study",

@@ -56,8 +56,18 @@ class Protocol(Strict):
     )
 
 
+class Job(Strict):
+    """What a training, or a run's evaluation, asks of a cluster; a retry asks for more.
+
+    Too few minutes cost little: a training goes on from its checkpoint.
+    """
+
+    minutes: Positive
+    memory_gb: Positive
+
+
 class Scale(Strict):
-    """Sizes only: networks, epochs, subset. Never the science."""
+    """Sizes only: networks, epochs, subset, jobs. Never the science."""
 
     description: str
     networks: Networks
@@ -67,3 +77,4 @@ class Scale(Strict):
     )
     train_subset: Positive | None = None
     map_sample: Positive = Field(description="maps kept of each of validation and test")
+    job: Job

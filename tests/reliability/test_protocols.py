@@ -54,6 +54,7 @@ TINY = {
     "epochs": 2,
     "epochs_without_pilot": 0,
     "map_sample": 8,
+    "job": {"minutes": 1, "memory_gb": 1},
 }
 DIGITS = {"train": 64, "validation": 20, "test": 20, "image_size": 36}
 DATASET = PARAMETERS.datasets["cluttered-digits"].model_copy(update=DIGITS)

@@ -10,6 +10,7 @@ rule block:
         block_runs,
     log:
         f"logs/look/{STUDY}.log",
+    localrule: True
     params:
         study=STUDY,
         number=f"--number {LOOK}" if LOOK else "",

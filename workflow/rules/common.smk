@@ -47,6 +47,9 @@ os.environ.update(
     AIB_TRAININGS_PER_GPU=str(CONFIG.trainings_per_gpu),
     AIB_TRAINING_CODE=TRAINING_CODE,
 )
+# A job asks a cluster for a GPU unless the study is to run without.
+GPU = int(DEVICE != "cpu")
+JOB = PARAMETERS.scales[WHOLE.study.scale].job
 # Found by name while a report is written, so no import leads to them.
 TELLERS = [f"aib.reporting.evaluations.{kind}" for kind in kinds()]
 TEMPLATES = sorted(str(path) for path in template_files())
@@ -68,6 +71,16 @@ wildcard_constraints:
     model=r"[^/]+",
     key=r"[0-9a-f]{12}",
     seed=r"\d+",
+
+
+def minutes(wildcards, attempt):
+    """The time limit of a training's or an evaluation's job."""
+    return attempt * JOB.minutes
+
+
+def memory_mb(wildcards, attempt):
+    """What such a job may hold in memory, apart from a GPU's."""
+    return attempt * JOB.memory_gb * 1000
 
 
 RUN = "results/runs/{dataset}/{model}/{key}/seed-{seed}"

@@ -7,6 +7,7 @@ rule fetch:
     log:
         "logs/fetch/{dataset}/{file}.log",
     retries: 2
+    localrule: True  # nodes of a cluster often reach no network
     shell:
         "aib data fetch {wildcards.dataset} {wildcards.file} 2>&1 | tee {log}"
 
@@ -17,6 +18,7 @@ rule fetch_weights:
     log:
         "logs/fetch/weights/{family}.log",
     retries: 2
+    localrule: True
     shell:
         "aib models fetch {wildcards.family} 2>&1 | tee {log}"
 
@@ -33,6 +35,9 @@ rule prepare:
         "logs/prepare/{dataset}.log",
     benchmark:
         "logs/benchmarks/prepare/{dataset}.tsv"
+    resources:
+        runtime=lambda wildcards, attempt: attempt * 60,
+        mem_mb=lambda wildcards, attempt: attempt * 8000,
     params:
         code=code_hash(PREPARING),
         dataset=lambda wildcards: PARAMETERS.datasets[wildcards.dataset].identity(),
@@ -43,3 +48,4 @@ rule prepare:
 rule data:
     input:
         expand("results/data/{dataset}/manifest.json", dataset=DATASETS),
+    localrule: True

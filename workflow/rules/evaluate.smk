@@ -15,7 +15,9 @@ rule evaluate:
         "logs/benchmarks/evaluate/{dataset}/{model}/{key}/seed-{seed}.tsv"
     threads: 1
     resources:
-        gpu=1,
+        gpu=GPU,
+        runtime=minutes,
+        mem_mb=memory_mb,
     params:
         identities=lambda wildcards: {
             name: identity(entry) for name, entry in entries_of(wildcards).items()
@@ -29,3 +31,4 @@ rule evaluate:
 rule runs:
     input:
         all_runs,
+    localrule: True

@@ -8,6 +8,7 @@ rule pilot:
         f"reports/{STUDY}/pilot.json",
     log:
         f"logs/pilot/{STUDY}.log",
+    localrule: True
     params:
         study=STUDY,
         code=TRAINING_CODE,

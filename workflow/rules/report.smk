@@ -14,6 +14,9 @@ rule report:
         f"logs/report/{STUDY}.log",
     benchmark:
         f"logs/benchmarks/report/{STUDY}.tsv"
+    resources:
+        runtime=lambda wildcards, attempt: attempt * 60,
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
     params:
         study=STUDY,
         mixed="--allow-mixed-code" if CONFIG.allow_mixed_code else "",

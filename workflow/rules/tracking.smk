@@ -8,6 +8,7 @@ rule track:
         touch(f"results/tracking/{STUDY}.done"),
     log:
         f"logs/track/{STUDY}.log",
+    localrule: True
     resources:
         mlflow_writer=1,
     params:

@@ -15,11 +15,13 @@ rule train:
         "logs/benchmarks/train/{dataset}/{model}/{key}/seed-{seed}.tsv"
     threads: 1
     resources:
-        gpu=1,
+        gpu=GPU,
+        runtime=minutes,
+        mem_mb=memory_mb,
     params:
         code=code_of,
         run="{dataset}/{model}/{key}/seed-{seed}",
     message:
         "training {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} ({wildcards.key})"
     shell:
-        "aib train {params.run} > {log} 2>&1"
+        "exec aib train {params.run} > {log} 2>&1"
