@@ -1,5 +1,6 @@
 # One job a run. Only result.json is declared: the rest of the record comes with it, and what is
-# not declared survives a kill, the checkpoint above all.
+# not declared survives a kill, the checkpoint above all. An older bash would stay between a signal
+# and the training: hence `exec`.
 
 
 rule train:
