@@ -40,8 +40,9 @@ def results(project: Path, study: str = "tiny") -> dict[str, record.Record]:
 
 def test_the_whole_chain(project):
     everything = {"prepare": 1, "train": 4, "evaluate": 4, "report": 1, "track": 1}
-    assert jobs(project, *SNAKEMAKE) == everything  # though the report exists
-    run(project, *SNAKEMAKE)
+    by_profile = ("snakemake", "--workflow-profile", "workflow/profiles/cpu", *SNAKEMAKE[3:])
+    assert jobs(project, *by_profile) == everything  # though the report exists
+    run(project, *by_profile)
     assert all(result.has_figures for result in results(project).values())
     page = (project / "reports/tiny/index.html").read_text()
     assert "A tiny study" in page
