@@ -62,6 +62,7 @@ def _mlflow(folder: Path, database: str, workers: int) -> Iterator[str]:
     command += ["--serve-artifacts", "--artifacts-destination", folder / "artifacts"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1"}
+    environment |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # ten processes of no use here
     with log.open("w") as stream:
         process = subprocess.Popen(
             command,

@@ -5,6 +5,7 @@ weights as safetensors: no code and no pickle.
 """
 
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -54,16 +55,17 @@ def write_model(folder: Path, record: Record, spec: RunSpec, datasets: Path) -> 
     network = {"spec": record.spec["spec"], **statistics(record, spec, datasets)}
     write_json(folder / NETWORK, network | {"weights": record.result["files"][WEIGHTS]})
     side, classes = spec.dataset.image_size, spec.dataset.classes
-    images = TensorSpec(np.dtype("uint8"), (-1, side, side, 3), "images")
+    images = TensorSpec(np.dtype("uint8"), (-1, side, side, 3))
     outputs = [TensorSpec(np.dtype("float32"), (-1, len(classes)), "probabilities")]
     outputs += [TensorSpec(np.dtype("str"), (-1,), "predicted")]
     if spec.model.has_map:
         outputs += [TensorSpec(np.dtype("float32"), (-1, -1, -1), "attention")]
     model = Model(
         signature=ModelSignature(Schema([images]), Schema(outputs)),
-        metadata={"classes": list(classes), "run": spec.folder.as_posix()},
+        metadata={"classes": list(classes)},
     )
-    model.add_flavor("python_function", loader_module=LOADER)
+    version = platform.python_version()  # MLflow says so where another one loads it
+    model.add_flavor("python_function", loader_module=LOADER, python_version=version)
     model.save(folder / "MLmodel")
 
 

@@ -93,7 +93,7 @@ def _curves(history: list[dict[str, Any]]) -> Iterator[Point]:
     for line in history:
         seconds += line["seconds"]
         for key, value in _numbers(line):
-            if key != "epoch":
+            if key not in ("epoch", "seconds"):  # which every point has
                 point = Point(_curve(key), value, line["epoch"], seconds)
                 curves.setdefault(point.name, []).append(point)
     seen = set()

@@ -4,9 +4,10 @@ import tempfile
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
+from threading import Lock
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -53,6 +54,8 @@ class _Importer:
     plan: Plan
     datasets: Path
     models: bool
+    # A server fails when two runs bring the same new dataset at the same moment.
+    dataset_lock: Lock = field(default_factory=Lock)
 
     def bring(self, records: list[tuple[Record, list[CellResults]]]) -> Counter:
         """Log what is new or has changed, delete what is no longer asked for; count each."""
@@ -107,7 +110,8 @@ class _Importer:
         )
         run_id = run.info.run_id
         context = InputTag("mlflow.data.context", "training")
-        self.client.log_inputs(run_id, [DatasetInput(Dataset(**made.dataset), [context])])
+        with self.dataset_lock:
+            self.client.log_inputs(run_id, [DatasetInput(Dataset(**made.dataset), [context])])
         self._write_files(run, made, record, cells)
         self.client.set_terminated(run_id, "FINISHED" if made.completed else "FAILED", end)
         params = [Param(name, value) for name, value in made.params.items()]

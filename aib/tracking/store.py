@@ -10,6 +10,7 @@ from textwrap import shorten
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from aib.errors import AibError
@@ -62,7 +63,7 @@ def errors_as_one_line(uri: str) -> Iterator[None]:
     """What goes wrong with the store, as an `AibError` that says what to do."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+    except (MlflowException, RequestException, SQLAlchemyError, sqlite3.Error) as error:
         remedy = "set MLFLOW_TRACKING_URI to a running server, or unset it to use mlflow.db"
         if uri.startswith("sqlite:"):
             remedy = "make it writable, or move it away and import again: it mirrors the records"
