@@ -669,11 +669,16 @@ def restore(study: StudyName) -> None:
 
 
 @app.command()
-def track(study: StudyName = "quick") -> None:
+def track(
+    study: StudyName = "quick",
+    models: Annotated[
+        bool, typer.Option(help="with the weights, which a server gets a copy of")
+    ] = True,
+) -> None:
     """Import a study's finished runs into MLflow (mlflow.db, or MLFLOW_TRACKING_URI)."""
     from aib.tracking import import_study
 
-    print(import_study(_due(study), RESULTS, REPORTS))
+    print(import_study(_due(study), RESULTS, REPORTS, models))
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def made_up_maps(folder: Path, run: RunSpec, rng: np.random.Generator) -> None:
     )
 
 
-def quick_plan(parameters: Parameters) -> Plan:
+def quick_plan(parameters: Parameters, seeds: int = 6) -> Plan:
     """A study called quick with two ablations and seeds from 0, whatever params/ declares now."""
     study = parameters.studies["quick"]
     pairs = [("vgg-aib", "vgg"), ("vgg-aib-qt", "vgg"), ("vgg-aib", "vgg-dvib")]
@@ -164,7 +164,7 @@ def quick_plan(parameters: Parameters) -> Plan:
         "beta": Ablation(arm="vgg-aib", parameter="objective.beta", values=(0, 0.01, 0.1)),
     }
     changes = {
-        "seeds": tuple(range(6)),
+        "seeds": tuple(range(seeds)),
         "margin": 1.0,
         "correction": "holm",
         "tuned_in": None,
