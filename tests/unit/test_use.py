@@ -210,7 +210,7 @@ def png(width: int, height: int) -> bytes:
         ("cut", "not a whole picture"),
         ("text", "not a whole picture"),
         ("numbers", "not a whole picture"),
-        ("program", "not a whole picture"),
+        ("other format", "not a whole picture"),
         ("bomb", "more than 89,478,485 pixels"),
         ("larger bomb", "more than 89,478,485 pixels"),
         ("absent", "no such file"),
@@ -226,8 +226,8 @@ def test_a_bad_picture_is_one_line_and_nothing_is_written(
         bad.write_text("no picture")
     elif name == "numbers":
         Image.fromarray(np.zeros((4, 4), np.float32)).save(bad, format="TIFF")
-    elif name == "program":
-        Image.new("RGB", (4, 4)).save(bad, format="EPS")
+    elif name == "other format":
+        Image.new("RGB", (4, 4)).save(bad, format="PCX")
     elif "bomb" in name:
         bad.write_bytes(png(9500, 9500) if name == "bomb" else png(60000, 60000))
     with pytest.raises(AibError, match=f"^{bad}: .*{reason}") as caught:
