@@ -40,7 +40,8 @@ def predict(
     if targets:
         _draw(run, run.attention(images), found, targets)
     if as_json:
-        print(json.dumps({"run": str(run.record.folder), "images": found}, indent=1))
+        about = {"run": str(run.record.folder), "scaled_to": side, "seen": run.spec.image_size}
+        print(json.dumps(about | {"images": found}, indent=1))
         return
     print_whole(_table(found))
     print("\n".join(map(printable, _words(run, found))))

@@ -21,7 +21,7 @@ def open_picture(path: Path) -> Image.Image:
     too_large = warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning)
     try:
         with too_large, Image.open(path, formats=FORMATS) as image:
-            return _in_colour(ImageOps.exif_transpose(image))
+            return in_colour(ImageOps.exif_transpose(image))
     except FileNotFoundError:
         raise AibError(f"{path}: no such file") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -34,11 +34,15 @@ def open_picture(path: Path) -> Image.Image:
         raise AibError(f"{path}: not a whole picture of 8 or 16 bits in {known}") from None
 
 
-def _in_colour(image: Image.Image) -> Image.Image:
+def in_colour(image: Image.Image) -> Image.Image:
+    """An image in RGB, white where it is transparent.
+
+    Raises `ValueError` for one of numbers that are not known to go from 0 to 255 or 65,535.
+    """
     if image.mode.startswith("I;16"):  # Pillow would clip it to 8 bits, not scale it
         image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise ValueError("numbers of no known range")
+        raise ValueError(f"mode {image.mode} has no known range")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

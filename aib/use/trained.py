@@ -22,7 +22,7 @@ from aib.reading import read_json
 from aib.record import Record, read
 from aib.spec.parts import Normalisation
 from aib.spec.run import RunSpec
-from aib.use.pictures import as_input, open_picture
+from aib.use.pictures import as_input, in_colour, open_picture
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -78,11 +78,11 @@ class TrainedRun:
         """Files or Pillow images of any size as the network's input, uint8 (N, 3, S, S).
 
         Each is brought to RGB and scaled to S x S, bilinear, aspect not kept. Raises `AibError` for
-        a file that is no picture.
+        a file that is no picture, `ValueError` for a Pillow image of floats.
         """
         side = self.spec.dataset.image_size
         opened = (p if isinstance(p, Image.Image) else open_picture(Path(p)) for p in pictures)
-        return np.array([as_input(each.convert("RGB"), side) for each in opened])
+        return np.array([as_input(in_colour(each), side) for each in opened])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """The probability of each class, float32 (N, classes)."""

@@ -14,6 +14,7 @@ import pytest
 import tiny
 import yaml
 from PIL import Image
+from records import write_run
 from typer.testing import CliRunner
 
 import aib
@@ -159,6 +160,16 @@ def test_a_run_that_cannot_be_used_is_one_line(own, name):
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_that_diverged_has_no_weights_and_no_figures(project, tmp_path):
+    spec = plan(load(project), "quick").runs[0]
+    folder = write_run(tmp_path, spec, diverged=True)
+    with pytest.raises(AibError, match=rf"{folder}: a run without weights \(diverged\)"):
+        aib.load_run(folder)
+    (row,) = aib.runs(tmp_path).itertuples()
+    assert row.status == "diverged"
+    assert np.isnan(row.error)
+
+
 def test_a_manifest_may_lie_elsewhere(own, attentive):
     manifests = own.parents[4] / "data"
     moved = manifests.rename(own / "moved") / "tiny-digits"
@@ -171,7 +182,7 @@ def test_a_manifest_may_lie_elsewhere(own, attentive):
 # ---------------------------------------------------------------- pictures
 
 
-def test_every_mode_becomes_what_a_person_sees(tmp_path):
+def test_every_mode_becomes_what_a_person_sees(attentive, tmp_path):
     half = np.full((6, 4), 32896, np.uint16)  # 128 of 255
     clear = Image.new("RGBA", (6, 4), (255, 0, 0, 0))
     turned = Image.new("RGB", (6, 4), "red")
@@ -191,6 +202,8 @@ def test_every_mode_becomes_what_a_person_sees(tmp_path):
     assert first["cmyk"] == (0, 0, 0)
     assert first["turned"] == (255, 0, 0)
     assert seen["turned"].getpixel((5, 3)) == (0, 0, 255)
+    run = aib.load_run(attentive)
+    np.testing.assert_array_equal(run.images([clear]), run.images([tmp_path / "clear.png"]))
 
 
 def png(width: int, height: int) -> bytes:
@@ -242,7 +255,9 @@ def test_a_bad_picture_is_one_line_and_nothing_is_written(
 def test_it_prints_json_and_draws_maps_with_their_own_values(attentive, pictures, tmp_path):
     status, output = predict(attentive, *pictures, "--json", "--top", 4, "--to", tmp_path / "maps")
     assert status == 0
-    found = json.loads(output)["images"]
+    content = json.loads(output)
+    assert (content["scaled_to"], content["seen"]) == (32, 32)
+    found = content["images"]
     run = aib.load_run(attentive)
     images = run.images(pictures)
     probabilities, maps = run.predict(images), run.attention(images)
