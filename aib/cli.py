@@ -345,6 +345,28 @@ def evaluate(
 
 
 @app.command()
+def predict(
+    run: Annotated[
+        str, typer.Argument(help="folder of a finished run, or its name below results/runs")
+    ],
+    images: Annotated[list[Path], typer.Argument(help="pictures of any size")],
+    top: Annotated[int, typer.Option(min=1, help="how many classes, the likeliest first")] = 3,
+    to: Annotated[
+        Path | None, typer.Option(help="folder for the maps; beside each image if not given")
+    ] = None,
+    device: Annotated[str, typer.Option(envvar="AIB_DEVICE", help="auto, cpu or cuda")] = "cpu",
+    data: Annotated[
+        Path | None, typer.Option(help="folder of the run's prepared dataset, if elsewhere")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="all of it, for programs")] = False,
+) -> None:
+    """Say what a trained network sees in pictures; draw its map over each, as NAME-map.png."""
+    from aib.use.command import predict as predict_pictures
+
+    predict_pictures(run, images, RESULTS, top, to, device, data, as_json)
+
+
+@app.command()
 def claims(
     as_json: Annotated[bool, typer.Option("--json", help="all of it, for programs")] = False,
     readme: Annotated[bool, typer.Option("--readme", help="write its table in README.md")] = False,

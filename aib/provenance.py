@@ -24,11 +24,13 @@ def code_hash(entry: str) -> str:
     """12 hex digits over every module of this package that `entry` imports, however deep.
 
     The hash runs over syntax trees without docstrings, so comments, docstrings and layout do not
-    count and any statement does.
+    count and any statement does. Of `aib/__init__.py` none counts: it holds names for users, which
+    nothing in the package imports.
     """
     digest = hashlib.sha256()
     for name in sorted(import_closure(entry)):
-        tree = _without_docstrings(ast.parse(_module_path(name).read_text()))
+        text = "" if name == PACKAGE else _module_path(name).read_text()
+        tree = _without_docstrings(ast.parse(text))
         digest.update(f"{name}\n{json.dumps(_plain(tree))}\n".encode())
     return digest.hexdigest()[:12]
 

@@ -26,10 +26,12 @@ from aib.files import (
     RESULT,
     SCHEMA,
     SPEC,
+    WEIGHTS,
     file_sha256,
 )
 from aib.reading import as_written, read_json
 from aib.result import RESULT_FORM, Evaluated
+from aib.spec.run import RunSpec
 
 # Made from a finished run, and not sealed with it: all evaluations, and each with its arrays.
 EVALUATION, PARTS = "evaluation.json", "evaluation"
@@ -73,6 +75,12 @@ class Record:
         return json.loads(self._sealed(SPEC))
 
     @cached_property
+    def run_spec(self) -> RunSpec:
+        """What the run is, from spec.json; equal to what was trained, with the same key."""
+        with as_written(self.folder / SPEC, AGAIN):
+            return RunSpec.model_validate_json(json.dumps(self.spec["spec"]))
+
+    @cached_property
     def history(self) -> list[dict]:
         """One dict an epoch, from metrics.jsonl."""
         return [json.loads(line) for line in self._sealed(METRICS).splitlines()]
@@ -86,6 +94,14 @@ class Record:
     def predictions(self) -> dict[str, np.ndarray]:
         """`logits` (N, classes) float16 and `labels` (N,) of the test set."""
         return self._arrays(PREDICTIONS, self._sealed(PREDICTIONS), AGAIN)
+
+    @property
+    def weights(self) -> Path:
+        """The file of the kept weights, held against its hash; `AibError` where there is none."""
+        if not self.is_held(WEIGHTS):  # it diverged, or comes from evidence
+            raise AibError(f"{self.folder}: a run without weights ({self.status}); take another")
+        self._check(WEIGHTS, self._digest(WEIGHTS))
+        return self.folder / WEIGHTS
 
     @cached_property
     def evaluation(self) -> dict[str, dict]:

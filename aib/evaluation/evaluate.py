@@ -1,23 +1,18 @@
 """Every declared evaluation of a finished run, or of weights that somebody else trained."""
 
-import json
 import time
 from collections.abc import Collection
 from functools import cache, partial
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from aib import files
 from aib.data.verifying import mapped, verified
 from aib.errors import AibError
 from aib.evaluation.identity import applicable, identity
+from aib.evaluation.network import trained_network
 from aib.evaluation.parts import Common, Found, Inapplicable, part
 from aib.evaluation.subject import Subject, Surroundings
-from aib.models import build
 from aib.numbers import plain
 from aib.reading import read_json
 from aib.record import EVALUATION, PARTS, Record, evaluation_digest
@@ -36,18 +31,7 @@ def load_subject(spec: RunSpec, weights: Path, around: Surroundings) -> Subject:
     if data.manifest["parameters"] != spec.dataset.identity:
         name = spec.names.dataset
         raise AibError(f"{name}: was prepared with other parameters; run: aib data prepare {name}")
-    model = build(spec.model, spec.network, len(data.classes), spec.image_size)
-    try:
-        model.load_state_dict(load_file(weights))
-    except (SafetensorError, OSError) as error:
-        raise AibError(f"{weights}: no readable weights ({error})") from None
-    except RuntimeError as error:
-        first = shorten(str(error).splitlines()[1], 100, placeholder=" …")
-        raise AibError(
-            f"{weights}: weights of another network than '{spec.names.model}' at scale "
-            f"'{spec.names.scale}': {first}"
-        ) from None
-    return Subject(model, spec, data, around)
+    return Subject(trained_network(spec, weights), spec, data, around)
 
 
 def evaluate_run(
@@ -65,7 +49,7 @@ def evaluate_run(
     found: dict[str, Any] = {}
     if run.has_figures:
         run.check_seal()
-        spec = RunSpec.model_validate_json(json.dumps(run.spec["spec"]))
+        spec = run.run_spec
         subject = cache(partial(load_subject, spec, run.folder / files.WEIGHTS, around))
         data = mapped(around.datasets / spec.names.dataset)
         if data.digest != run.result["data_digest"]:

@@ -1,6 +1,5 @@
 """A run as it was handed over: its record, its spec, and what else of it is there."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,8 +34,8 @@ class Given:
 
     @cached_property
     def spec(self) -> RunSpec:
-        """What spec.json resolves to; a `ValueError` where it is no spec."""
-        return RunSpec.model_validate_json(json.dumps(self.record.spec["spec"]))
+        """What spec.json resolves to; `AibError` where it is no spec."""
+        return self.record.run_spec
 
     @cached_property
     def correct(self) -> np.ndarray:

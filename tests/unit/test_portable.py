@@ -14,12 +14,17 @@ from aib.models import IBSpatialAttention, InformationBottleneck, gaussian_kl
 GUIDE = Path(__file__).parents[2] / "docs" / "portable-module.md"
 
 
+def guide() -> tuple[str, str]:
+    """The two blocks of code of the guide: the network, and a step of its training."""
+    network, step = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    assert sum(bool(line.strip()) for line in network.splitlines()) <= 15
+    return network, step
+
+
 def example() -> type[nn.Module]:
     """The class of the guide, run from the guide's own text."""
-    code = re.search(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)[1]
-    assert sum(bool(line.strip()) for line in code.splitlines()) <= 15
     names: dict = {}
-    exec(code, names)
+    exec(guide()[0], names)
     return names["AttentiveResNet"]
 
 
@@ -33,6 +38,23 @@ def test_the_guides_example_learns_from_one_batch():
     missing = [name for name, p in network.named_parameters() if p.grad is None]
     assert not missing
     assert network.attention.quantiser.anchors.grad.any()
+
+
+def test_the_guides_step_trains_and_shows_maps():
+    names: dict = {}
+    torch.manual_seed(0)
+    exec("".join(guide()), names)
+    assert names["maps"].shape == (4, 1, 64, 64)
+    assert 0 < names["maps"].min() < names["maps"].max() < 1
+    missing = [name for name, p in names["network"].named_parameters() if p.grad is None]
+    assert not missing
+
+
+def test_two_files_and_torch_are_all_that_a_copy_needs():
+    models = GUIDE.parents[1] / "aib/models"
+    for name, needed in (("attention", set()), ("bottleneck", {"aib.models.attention"})):
+        lines = re.findall(r"^(?:from|import) (\S+)", (models / f"{name}.py").read_text(), re.M)
+        assert set(lines) - {"typing", "torch", "torch.nn"} == needed
 
 
 def test_torch_compile_gives_the_same_without_a_graph_break():

@@ -1,5 +1,6 @@
 """The code hash sees every statement that a phase can reach, and nothing else."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,19 @@ def test_what_can_change_a_number_is(package, place):
     path = package / "aib" / place
     path.write_text(path.read_text() + "\nANOTHER = 1\n")
     assert hashes(package)[0] != training
+
+
+def test_names_for_users_are_no_code_of_a_phase(package):
+    """Which holds as long as nothing in the package imports one of them."""
+    before = hashes(package)
+    path = package / "aib/__init__.py"
+    path.write_text(path.read_text() + "\nANOTHER = 1\n")
+    assert hashes(package) == before
+    modules = {path.stem for path in (ROOT / "aib").iterdir()}
+    for path in (ROOT / "aib").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "aib":
+                assert {name.name for name in node.names} <= modules, path
 
 
 @pytest.mark.parametrize(
