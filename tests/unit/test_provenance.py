@@ -109,6 +109,7 @@ def test_what_can_change_a_number_is(package, place):
     [
         ("aib.training.run", ["mlflow", "pandas", "seaborn", "snakemake", "sklearn", "matplotlib"]),
         ("aib.reporting.page", ["torch", "mlflow"]),
+        ("aib.verification.command", ["torch", "mlflow"]),
         ("aib.evaluation.identity", ["torch", "mlflow", "sklearn", "scipy"]),
     ],
 )

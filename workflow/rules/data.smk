@@ -34,7 +34,7 @@ rule prepare:
     benchmark:
         "logs/benchmarks/prepare/{dataset}.tsv"
     params:
-        code=code_hash(PREPARING),
+        code=lambda wildcards: code_hash(PREPARING),
         dataset=lambda wildcards: PARAMETERS.datasets[wildcards.dataset].identity(),
     shell:
         "aib data prepare {wildcards.dataset} 2>&1 | tee {log}"
