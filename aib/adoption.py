@@ -22,9 +22,9 @@ def adopt(plan: Plan, results: Path, count: int, seed: int | None, device: str) 
     code = code_hash(TRAINING)
     others = [
         (run, record)
-        for run in plan.runs
-        if (results / "runs" / run.folder / files.RESULT).exists()
-        and code not in (record := read(results / "runs" / run.folder)).code_hashes
+        for folder, run in plan.by_folder.items()
+        if (results / "runs" / folder / files.RESULT).exists()
+        and code not in (record := read(results / "runs" / folder)).code_hashes
     ]
     if not others:
         return f"study {plan.name}: no finished run is of other code than {code}; nothing to adopt"

@@ -400,14 +400,15 @@ def claims(
 def status(
     study: StudyName = "quick",
     watch: Annotated[bool, typer.Option("--watch", help="refresh until all is done")] = False,
+    every: Annotated[bool, typer.Option("--all", help="a line a run, if long")] = False,
 ) -> None:
-    """Show every run of a study: done, running, failed, waiting."""
+    """Show where the runs of a study are, what they took, and what is left."""
     from aib.status import show
     from aib.studies.blocks import due, next_look, next_words, taken
 
     plan = _plan(study)
     looks = taken(plan, REPORTS / study)
-    while show(due(plan, looks), RESULTS, clear=watch) and watch:
+    while show(due(plan, looks), RESULTS, clear=watch, every=every) and watch:
         time.sleep(2)
     number = next_look(plan, looks)
     if number:

@@ -52,7 +52,7 @@ def write(plan: Plan, evaluations: dict[str, Common], results_root: Path, path: 
 
     `AibError` where there is none, where a record is damaged, or for a file of another study.
     """
-    folders = dict.fromkeys(PurePath("runs") / run.folder for run in plan.runs)
+    folders = dict.fromkeys(PurePath("runs") / folder for folder in plan.by_folder)
     here = [folder for folder in folders if (results_root / folder / RESULT).exists()]
     before = _verified(path, plan.name) if path.exists() else {}
     kept = [f for f in folders if f not in here and str(f / RESULT) in before]

@@ -33,7 +33,7 @@ def keep(plan: Plan, results: Path, part: Literal["data", "runs"]) -> str:
     if part == "data":
         folders = {Path("data", run.names.dataset) for run in plan.runs}
     else:
-        folders = {Path("runs") / run.folder for run in plan.runs}
+        folders = {Path("runs") / folder for folder in plan.by_folder}
     kept = kept_folder(results, plan.name)
     (kept / part).mkdir(parents=True, exist_ok=True)
     for seal in list((kept / part).rglob(SEAL[part])):
@@ -62,8 +62,8 @@ def restore(plan: Plan, evaluations: dict[str, Common], results: Path) -> str:
     for folder in data:
         _mirror(kept / folder, results / folder)
     count = 0
-    for run in plan.runs:
-        source, target = kept / "runs" / run.folder, results / "runs" / run.folder
+    for folder, run in plan.by_folder.items():
+        source, target = kept / "runs" / folder, results / "runs" / folder
         if not _run_stands(source, code) or _run_stands(target, code):
             continue
         target.mkdir(parents=True, exist_ok=True)

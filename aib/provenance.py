@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = "aib"
 TRAINING, PREPARING = "aib.training.run", "aib.data.preparing"
@@ -29,9 +29,7 @@ def code_hash(entry: str) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(import_closure(entry)):
-        text = "" if name == PACKAGE else _module_path(name).read_text()
-        tree = _without_docstrings(ast.parse(text))
-        digest.update(f"{name}\n{json.dumps(_plain(tree))}\n".encode())
+        digest.update(f"{name}\n{_module(name).statements}\n".encode())
     return digest.hexdigest()[:12]
 
 
@@ -44,23 +42,46 @@ def import_closure(entry: str) -> set[str]:
     while waiting or (dynamic and named - found):
         name = (waiting or named - found).pop()
         waiting.discard(name)
-        if name in found or _module_path(name) is None:
+        module = None if name in found else _module(name)
+        if module is None:
             named.discard(name)
             continue
         found.add(name)
         if "." in name:
             waiting.add(name.rsplit(".", 1)[0])
-        for node in _running(ast.parse(_module_path(name).read_text())):
-            if isinstance(node, ast.Import):
-                waiting |= {a.name for a in node.names if a.name.split(".")[0] == PACKAGE}
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
-                waiting |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
-            elif isinstance(node, ast.Attribute) and node.attr == "import_module":
-                dynamic = True
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                module, colon, _ = node.value.partition(":")
-                named |= {module} if colon and module.startswith(f"{PACKAGE}.") else set()
+        waiting |= module.imports
+        named |= module.named
+        dynamic |= module.dynamic
     return found
+
+
+class _Module(NamedTuple):
+    """What one module says."""
+
+    statements: str  # its syntax tree without docstrings, as JSON
+    imports: set[str]  # names that may be modules of the package
+    named: set[str]  # modules that its strings name as "module:class"
+    dynamic: bool  # does it call `import_module`?
+
+
+@functools.cache  # most modules are in several closures
+def _module(name: str) -> _Module | None:
+    path = _module_path(name)
+    if path is None:
+        return None
+    tree = ast.parse("" if name == PACKAGE else path.read_text())
+    imports, named, dynamic = set(), set(), False
+    for node in _running(tree):
+        if isinstance(node, ast.Import):
+            imports |= {a.name for a in node.names if a.name.split(".")[0] == PACKAGE}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
+            imports |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+        elif isinstance(node, ast.Attribute) and node.attr == "import_module":
+            dynamic = True
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            module, colon, _ = node.value.partition(":")
+            named |= {module} if colon and module.startswith(f"{PACKAGE}.") else set()
+    return _Module(json.dumps(_plain(_without_docstrings(tree))), imports, named, dynamic)
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:

@@ -36,6 +36,8 @@ from aib.spec.run import RunSpec
 # Made from a finished run, and not sealed with it: all evaluations, and each with its arrays.
 EVALUATION, PARTS = "evaluation.json", "evaluation"
 AGAIN = f"delete {RESULT} beside it and run the pipeline again"
+# What result.json says of time and place; all else of two runs of the same bits is the same.
+OF_THE_MOMENT = ("cost", "code_hash", "files")
 
 
 class _Adopted(BaseModel):
@@ -111,7 +113,7 @@ class Record:
             return {}
         found = read_json(path, dict[str, Evaluated], self._evaluate_again)
         for name, content in found.items():
-            if content.get("digest", evaluation_digest(content)) != evaluation_digest(content):
+            if "digest" in content and content["digest"] != evaluation_digest(content):
                 raise AibError(f"{path}: {name} is not what was found; {self._evaluate_again}")
             if self.packed:
                 continue

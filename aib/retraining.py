@@ -8,11 +8,9 @@ from pathlib import Path
 
 from aib import files
 from aib.launch import launch
-from aib.record import Record, read
+from aib.record import OF_THE_MOMENT, Record, read
 from aib.spec.run import RunSpec
 
-# Time and place of a run; all else of two runs of the same bits is the same.
-OF_THE_MOMENT = ("cost", "code_hash", "files")
 SAME_BYTES = (files.WEIGHTS, files.PREDICTIONS, files.ATTENTION)
 
 

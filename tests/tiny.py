@@ -105,8 +105,10 @@ def environment(project: Path) -> dict[str, str]:
     }
 
 
-def run(project: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-    """Run a command in the project; its output is part of the failure."""
+def run(
+    project: Path, *command: str, check: bool = True, timeout: float = 600
+) -> subprocess.CompletedProcess:
+    """Run a command in the project; its output is part of the failure. `timeout` in seconds."""
     result = subprocess.run(
         command,
         cwd=project,
@@ -114,7 +116,7 @@ def run(project: Path, *command: str, check: bool = True) -> subprocess.Complete
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=600,
+        timeout=timeout,
     )
     if check:
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"

@@ -172,17 +172,21 @@ def collect(
 
     What is not there is looked for below elsewhere/runs, where evidence was unpacked.
     """
-    folders = {run.folder: results_root / "runs" / run.folder for run in plan.runs}
     records: dict[Path, Record] = {}
-    for run, (place, folder) in zip(plan.runs, folders.items(), strict=True):
-        if (folder / RESULT).exists():
-            records[place] = _read(folder, run)
-        elif elsewhere is not None and (elsewhere / "runs" / place / RESULT).exists():
-            records[place] = _read(elsewhere / "runs" / place, run, packed=True)
-    missing = [folder for place, folder in folders.items() if place not in records]
+    for cell in plan.cells:
+        for place, run in zip(cell.folders, cell.runs, strict=True):
+            folder = results_root / "runs" / place
+            if place in records:
+                continue
+            if (folder / RESULT).exists():
+                records[place] = _read(folder, cell.key, run.seed)
+            elif elsewhere is not None and (elsewhere / "runs" / place / RESULT).exists():
+                records[place] = _read(elsewhere / "runs" / place, cell.key, run.seed, packed=True)
+    places = list(plan.by_folder)
+    missing = [results_root / "runs" / place for place in places if place not in records]
     if missing and not (allow_missing and records):
         raise AibError(
-            f"{len(missing)} of the {len(folders)} runs of study '{plan.name}' are missing, first "
+            f"{len(missing)} of the {len(places)} runs of study '{plan.name}' are missing, first "
             f"{missing[0]}; run `snakemake --cores all --config study={plan.name}` to make them"
         )
     codes = Counter(record.result["code_hash"] for record in records.values())
@@ -229,12 +233,12 @@ def _prepared(folder: Path, split: str, digest: str | None) -> dict[str, np.ndar
     return {name: arrays[name] for name in ("images", "masks", "sources") if name in arrays}
 
 
-def _read(folder: Path, run: RunSpec, packed: bool = False) -> Record:
+def _read(folder: Path, key: str, seed: int, packed: bool = False) -> Record:
     record = read(folder, packed)
-    if (record.result["key"], record.result["seed"]) != (run.key, run.seed):
+    if (record.result["key"], record.result["seed"]) != (key, seed):
         raise AibError(
             f"{folder / RESULT}: holds spec {record.result['key']} seed {record.result['seed']}, "
-            f"not {run.key} seed {run.seed}; delete the folder and run the pipeline again"
+            f"not {key} seed {seed}; delete the folder and run the pipeline again"
         )
     record.check_seal()
     return record
@@ -245,7 +249,7 @@ def _counts(counter: Counter) -> str:
 
 
 def _cell(plan: Plan, cell: Cell, records: dict[Path, Record]) -> CellResults:
-    found = [records[run.folder] for run in cell.runs if run.folder in records]
+    found = [records[folder] for folder in cell.folders if folder in records]
     collapsed = tuple(record for record in found if record.status == "collapsed")
     left_out = collapsed if plan.study.collapsed == "left-out" else ()
     return CellResults(
@@ -253,6 +257,10 @@ def _cell(plan: Plan, cell: Cell, records: dict[Path, Record]) -> CellResults:
         counted=tuple(r for r in found if r.has_figures and r not in left_out),
         collapsed=collapsed,
         diverged=tuple(record for record in found if not record.has_figures),
-        missing=tuple(run for run in cell.runs if run.folder not in records),
+        missing=tuple(
+            run
+            for folder, run in zip(cell.folders, cell.runs, strict=True)
+            if folder not in records
+        ),
         checkpoint=plan.study.checkpoint,
     )

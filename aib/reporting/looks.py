@@ -79,7 +79,9 @@ def _judged(
     """The next look, from the records of all runs that are due."""
     part = due(plan, looks)
     missing = [
-        r.folder for r in part.runs if not (results_root / "runs" / r.folder / RESULT).exists()
+        folder
+        for folder in part.by_folder
+        if not (results_root / "runs" / folder / RESULT).exists()
     ]
     if missing:
         raise AibError(

@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from aib.params import ParameterError, Parameters, Study, nearest
@@ -22,10 +24,16 @@ class Cell:
     value: Any = None
     tuned: str | None = None  # the arm of which this is one setting of a tuning study
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What all of its runs share."""
         return self.runs[0].key
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the record of each run lies, below results/runs; the key is computed once."""
+        above = self.runs[0].folder.parent
+        return tuple(above / f"seed-{run.seed}" for run in self.runs)
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,19 @@ class Plan:
     cells: tuple[Cell, ...]
     questions: tuple[Question, ...]
 
+    @cached_property
+    def by_folder(self) -> dict[Path, RunSpec]:
+        """Every run once, though several cells may share it, by its folder below results/runs."""
+        return {
+            folder: run
+            for cell in self.cells
+            for folder, run in zip(cell.folders, cell.runs, strict=True)
+        }
+
     @property
     def runs(self) -> list[RunSpec]:
-        """Every run once, though several cells may share it."""
-        found = {(cell.key, run.seed): run for cell in self.cells for run in cell.runs}
-        return list(found.values())
+        """Every run once."""
+        return list(self.by_folder.values())
 
     def cell(self, dataset: str, arm: str) -> Cell:
         """The cell of that arm on that dataset."""

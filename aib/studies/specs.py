@@ -20,7 +20,7 @@ from aib.studies.plan import Plan, plan_all
 def write_specs(plans: Iterable[Plan], results: Path) -> None:
     """Write the spec of every cell that has no file yet; called when a study is planned."""
     for cell in (cell for made in plans for cell in made.cells):
-        path = _path(cell.runs[0].folder, results)
+        path = _path(cell.folders[0], results)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             text = cell.runs[0].model_dump_json(indent=1) + "\n"
@@ -38,7 +38,7 @@ def find_spec(root: Path, results: Path, run: str) -> RunSpec:
     if spec is not None:
         return spec
     plans, mistakes = plan_all(load(root))
-    runs = {str(r.folder): r for made in plans.values() for r in made.runs}
+    runs = {str(f): r for made in plans.values() for f, r in made.by_folder.items()}
     if run not in runs:
         found = [f"no study has a run '{run}'", nearest(run, set(runs)), *mistakes.values()]
         raise ParameterError("; ".join(found))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aib.files import RESULT, read_json
-from aib.retraining import OF_THE_MOMENT
+from aib.record import OF_THE_MOMENT
 
 
 def against_runs(unpacked: Path, results: Path, places: list[str]) -> Iterator[str]:

@@ -30,14 +30,15 @@ def declared(
         root: the folder of runs, in which others are looked for.
     """
     for cell in plan.cells:
-        lost = [run.seed for run in cell.runs if str(run.folder) not in found]
+        seeds = zip(cell.folders, cell.runs, strict=True)
+        lost = [run.seed for folder, run in seeds if str(folder) not in found]
         if lost:
             yield (
                 f"arm {cell.arm} on {cell.dataset}: no run of seed{'s' * (len(lost) > 1)} "
                 f"{', '.join(map(str, lost))}, of {len(cell.runs)} declared"
             )
-    own = {str(run.folder) for run in plan.runs}
-    folders = sorted({run.folder.parent for run in plan.runs})
+    own = {str(folder) for folder in plan.by_folder}
+    folders = sorted({folder.parent for folder in plan.by_folder})
     there = [str(f / path.parent.name) for f in folders for path in (root / f).glob(f"*/{RESULT}")]
     others = sorted(set(there) - own)
     for place in sorted(set(others) - set(known())) if others else ():
@@ -46,10 +47,10 @@ def declared(
 
 def specs(plan: Plan, runs: dict[str, Given]) -> Iterator[str]:
     """Runs whose spec says other than is declared, in what the key does not cover too."""
-    for run in plan.runs:
-        given = runs.get(str(run.folder))
+    for folder, run in plan.by_folder.items():
+        given = runs.get(str(folder))
         if given is not None and given.spec != run:
-            yield f"{run.folder}: its spec is not what params/ declares for it"
+            yield f"{folder}: its spec is not what params/ declares for it"
 
 
 def marks(run: Given) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,7 @@ class Target:
     def places(self) -> list[str]:
         """The runs to look at: those that the study declares, else all that are there."""
         if self.study is not None:
-            return [str(run.folder) for run in self.study.runs]
+            return [str(folder) for folder in self.study.by_folder]
         roots = [root / "runs" for root in (self.results, self.evidence) if root]
         found = {path.parent.relative_to(r) for r in roots for path in r.glob(f"*/*/*/*/{RESULT}")}
         return sorted(map(str, found))
@@ -185,7 +185,7 @@ def _check_study(
 
     def known() -> set[str]:
         plans, _ = plan_all(parameters)
-        return {str(run.folder) for each in plans.values() for run in each.runs}
+        return {str(folder) for each in plans.values() for folder in each.by_folder}
 
     root = given.results if given.results.exists() else given.evidence
     if root is not None:

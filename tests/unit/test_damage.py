@@ -52,7 +52,7 @@ def test_a_changed_digit_of_a_result_is_told_by_its_copy(quick, folder, capsys):
     with pytest.raises(AibError, match=r"result\.json: differs from its copy finished\.json"):
         read(folder)
     run = quick.cell(DATASET, "vgg-aib-qt").runs[0]
-    assert standing(run, folder.parents[4]).state == "damaged"
+    assert standing(run, folder).state == "damaged"
     show(quick, folder.parents[4])  # and the others are told of
     assert f"{len(quick.runs) - 1} waiting, 1 damaged" in capsys.readouterr().out
 

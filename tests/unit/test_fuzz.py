@@ -155,7 +155,7 @@ def made(tmp_path_factory):
 
 def read_all(made, root: Path) -> None:
     """All that reads records, but the page, which is slow; of a damaged run `standing` tells."""
-    standing(made.runs[0], root)
+    standing(made.runs[0], root / "runs" / made.runs[0].folder)
     finished(made.runs[0], made.runs[0].key, [made.runs[0].seed], root)
     results = collect(made, root)
     summarise(results)

@@ -123,6 +123,7 @@ def test_names_for_users_are_no_code_of_a_phase(package):
     [
         ("aib.training.run", ["mlflow", "pandas", "seaborn", "snakemake", "sklearn", "matplotlib"]),
         ("aib.reporting.page", ["torch", "mlflow"]),
+        ("aib.verification.command", ["torch", "mlflow"]),
         ("aib.evaluation.identity", ["torch", "mlflow", "sklearn", "scipy"]),
     ],
 )

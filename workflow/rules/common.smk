@@ -84,12 +84,12 @@ def memory_mb(wildcards, attempt):
 
 
 RUN = "results/runs/{dataset}/{model}/{key}/seed-{seed}"
-DATASETS = sorted({run.names.dataset for run in PLAN.runs})
+DATASETS = sorted({cell.dataset for cell in PLAN.cells})
 
 
-def run_files(name, runs=PLAN.runs):
-    """That file of each of the study's runs."""
-    return [f"results/runs/{run.folder}/{name}" for run in runs]
+def run_files(name, made=PLAN):
+    """That file of each of a plan's runs."""
+    return [f"results/runs/{folder}/{name}" for folder in made.by_folder]
 
 
 def files_of(wildcards):
@@ -122,10 +122,10 @@ def block_runs(wildcards):
 def all_runs(wildcards):
     """Every run of the study, and what is evaluated of it; refused before its last look."""
     runs = due_runs(lambda: check_over(WHOLE, TAKEN))
-    # A study that is scored on validation looks at no test image.
-    on_test = [run for run in PLAN.runs if run.evaluation.split == "test"]
     looks = [f"reports/{STUDY}/{LOOKS}"] if TAKEN else []
-    return runs + run_files("evaluation.json", on_test) + looks
+    # A study that is scored on validation looks at no test image.
+    on_test = [f for f, run in PLAN.by_folder.items() if run.evaluation.split == "test"]
+    return runs + [f"results/runs/{folder}/evaluation.json" for folder in on_test] + looks
 
 
 def entries_of(wildcards):
@@ -144,18 +144,16 @@ def others_of(wildcards):
 
 
 PRETRAINED = {
-    str(run.folder): run.model.family
-    for run in PLAN.runs + (PILOT.runs if PILOT else [])
-    if run.model.pretrained
+    str(cell.folders[0].parent): cell.runs[0].model.family
+    for cell in PLAN.cells + (PILOT.cells if PILOT else ())
+    if cell.runs[0].model.pretrained
 }
 
 
 def weights_of(wildcards):
     """The fetched weights that a run starts from, if it does."""
-    folder = RUN.removeprefix("results/runs/").format(**wildcards)
-    if folder in PRETRAINED:
-        return f"results/weights/{PRETRAINED[folder]}.done"
-    return []
+    family = PRETRAINED.get("{dataset}/{model}/{key}".format(**wildcards))
+    return f"results/weights/{family}.done" if family else []
 
 
 def code_of(wildcards):

@@ -39,7 +39,7 @@ rule prepare:
         runtime=lambda wildcards, attempt: attempt * 60,
         mem_mb=lambda wildcards, attempt: attempt * 8000,
     params:
-        code=code_hash(PREPARING),
+        code=lambda wildcards: code_hash(PREPARING),
         dataset=lambda wildcards: PARAMETERS.datasets[wildcards.dataset].identity(),
     shell:
         "aib data prepare {wildcards.dataset} 2>&1 | tee {log}"

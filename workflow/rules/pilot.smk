@@ -3,7 +3,7 @@
 
 rule pilot:
     input:
-        run_files("result.json", PILOT.runs if PILOT else []),
+        run_files("result.json", PILOT) if PILOT else [],
     output:
         f"reports/{STUDY}/pilot.json",
     log:

@@ -20,7 +20,7 @@ rule report:
     params:
         study=STUDY,
         mixed="--allow-mixed-code" if CONFIG.allow_mixed_code else "",
-        code=[code_hash(module) for module in (REPORT, *TELLERS)],
+        code=lambda wildcards: [code_hash(module) for module in (REPORT, *TELLERS)],
     message:
         "writing {output[0]}"
     shell:
