@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from itertools import accumulate
 from pathlib import Path
 from textwrap import dedent
@@ -175,7 +174,7 @@ def test_at_most_one_training_a_gpu_unless_told(tmp_path, gpus, options, setting
     """GPUs by name only; the trainings themselves fall back to the CPU."""
     project = make_project(tmp_path)
     command = ("snakemake", "--cores", "8", *options, "--config", "study=tiny", *settings)
-    names = ",".join(f"{tmp_path.name}-{number}" for number in range(gpus))  # of nobody else
+    names = ",".join(f"{os.getpid()}-{number}" for number in range(gpus))  # of nobody else
     tools = environment(project) | {"CUDA_VISIBLE_DEVICES": names}
     output = subprocess.run(
         command, cwd=project, env=tools, capture_output=True, text=True, check=True
