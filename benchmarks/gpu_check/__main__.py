@@ -3,8 +3,8 @@
 Does the device compute the same bits twice and after kills, is every precision what it should be,
 how fast is it, how many trainings should share it, does a whole study run on it? Each check is a
 process of its own with a time limit, and ends as passed, failed, or not here with the reason. The
-report is written to results/gpu-check; exit status 1 if a check failed. The same lines run on a CPU
-with --device cpu --small, which takes small networks.
+report is written to results/gpu-check; exit status 1 if a check failed. With --device cpu the same
+lines run on a CPU, with small networks.
 """
 
 import argparse
@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from report import write
-from setting import ROOT, SMALL, Failed, Found, NotHere, Setting
+from setting import ROOT, SMALL, Found, NotHere, Setting
+
+from aib.errors import AibError
 
 CHECKS = {  # what is called, as module:function
     "device": "machine:found_device",
@@ -43,14 +45,14 @@ def main() -> None:
     """Run the checks, or in a process of its own one of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--small", action="store_true", help="networks that a CPU trains")
     parser.add_argument("--only", nargs="+", choices=CHECKS, default=list(CHECKS), metavar="CHECK")
     parser.add_argument("--minutes", type=float, default=10, help="in all, at most")
     parser.add_argument("--to", type=Path, default=ROOT / "results/gpu-check")
     parser.add_argument("--in-project", type=Path, help=argparse.SUPPRESS)  # is the one process
     options = parser.parse_args()
     if options.in_project:
-        setting = Setting(options.in_project, options.device, options.small)
+        small = options.device == "cpu"
+        setting = Setting(options.in_project, options.device, small)
         print(json.dumps(outcome(options.only[0], setting)))
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +83,7 @@ def check_all(options: argparse.Namespace, project: Path) -> dict[str, Any]:
     """Run the checks one after the other; write the report after each; return its content."""
     begun = time.monotonic()
     content = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "device": options.device}
-    content |= {"small": options.small, "seconds": 0.0, "checks": {}}
+    content |= {"seconds": 0.0, "checks": {}}
     for name in options.only:
         print(f"{name:14} …", end="\r", flush=True)
         whole = 60 * options.minutes
@@ -108,7 +110,7 @@ def in_a_process(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w+") as stream:
         process = subprocess.Popen(
-            [*command, *["--small"] * options.small],
+            command,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -142,7 +144,7 @@ def outcome(name: str, setting: Setting) -> dict[str, Any]:
         found = check(setting)
     except NotHere as error:
         return {"state": "not here", "words": str(error), "figures": {}}
-    except Failed as error:
+    except AibError as error:
         return {"state": "failed", "words": str(error), "figures": {}}
     return {"state": "passed", "words": found.words, "figures": found.figures}
 

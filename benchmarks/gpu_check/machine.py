@@ -13,7 +13,7 @@ from aib.training.device import describe, prepare_device
 def found_device(setting: Setting) -> Found:
     """The device as records name it; of a GPU also its memory, driver and libraries."""
     device = prepare_device(setting.device, "fp32")
-    figures: dict[str, Any] = {"name": describe(device), "small": setting.small}
+    figures: dict[str, Any] = {"name": describe(device)}
     figures |= {"environment": environment(), "git": git_state(ROOT)}
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)

@@ -17,8 +17,8 @@ def write(folder: Path, content: dict[str, Any]) -> None:
 def _head(content: dict[str, Any]) -> list[str]:
     device = content["checks"].get("device", {}).get("figures", {})
     lines = [f"# gpu-check: {device.get('name', content['device'])}", ""]
-    if content["small"]:
-        lines += ["At small sizes, which say nothing about speed.", ""]
+    if content["device"] == "cpu":
+        lines += ["On a CPU, at small sizes, which say nothing about speed.", ""]
     lines.append(f"{content['date']}, {content['seconds']:.0f} s in all")
     for name in ("driver", "cuda", "cudnn", "capability", "memory_bytes"):
         if device.get(name) is not None:

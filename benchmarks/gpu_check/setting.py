@@ -74,14 +74,16 @@ class Setting:
         changes = {"training.epochs": 2} | {f"training.{k}": v for k, v in overrides.items()}
         return self._run(Names(**_names(MODEL, "tiny-digits", "stated-short", scale)), changes)
 
-    def standard(self, model: str, scale: str | None = None, **overrides: Any) -> RunSpec:
+    def standard(
+        self, model: str, scale: str = "paper", protocol: str | None = None, **overrides: Any
+    ) -> RunSpec:
         """A model at the paper's size, or at another scale, for steps on made-up images."""
         changes = PLAIN | {f"training.{k}": v for k, v in overrides.items()}
         if self.small:
             names = _names(model, "tiny-digits", "stated-short", "tiny")
             return self._run(Names(**names), changes | {"training.batch_size": 4})
-        dataset, protocol = STANDARD[FAMILIES[self.parameters.models[model].family].sizes]
-        return self._run(Names(**_names(model, dataset, protocol, scale or "paper")), changes)
+        dataset, usual = STANDARD[FAMILIES[self.parameters.models[model].family].sizes]
+        return self._run(Names(**_names(model, dataset, protocol or usual, scale)), changes)
 
     def _run(self, names: Names, changes: dict[str, Any]) -> RunSpec:
         return resolve(self.parameters, names, changes, 0, "gpu-check")
