@@ -17,7 +17,7 @@ from aib.training.loop import AUTOCAST
 IMAGES = 8  # float64 on a CPU is slow
 # Rounding of one operation, relative; many of them add up, and gradients lose more than losses.
 ROUNDING = {"fp32": 2.0**-24, "tf32": 2.0**-11, "bf16": 2.0**-9, "fp16": 2.0**-11}
-MOST = {"loss": 64, "gradient": 1024}  # roundings that an error may be worth
+MOST = {"loss": 64, "gradient": 128}  # roundings that an error may be worth
 LOSS_SCALE = 2.0**10  # keeps small gradients in fp16's range; a power of two rounds nothing
 
 
