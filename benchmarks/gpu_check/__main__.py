@@ -76,7 +76,8 @@ def prepare(project: Path, device: str) -> None:
     make_project(project, networks={"vgg": NETWORK, **SMALL})
     Library(load(project).datasets, project / "results").prepare("tiny-digits")
     gpus = visible_gpus() if device == "cuda" else []
-    os.environ["CUDA_VISIBLE_DEVICES"] = gpus[0] if gpus else ""
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[0]
 
 
 def check_all(options: argparse.Namespace, project: Path) -> dict[str, Any]:
