@@ -75,7 +75,8 @@ def _step(spec: RunSpec, device: torch.device, dtype: torch.dtype = torch.float3
         prediction = forward(images.to(memory_format=torch.channels_last), 0)
     loss = losses(prediction, labels, spec.objective).total
     (LOSS_SCALE * loss).backward()
-    given = [each.grad.flatten() for each in network.parameters() if each.grad is not None]
+    # Without noise some have no gradient, which compiled code fills with zeros.
+    given = [(0 * p if p.grad is None else p.grad).detach().flatten() for p in network.parameters()]
     return Step(loss.item(), torch.cat(given).double().cpu() / LOSS_SCALE)
 
 
