@@ -11,6 +11,8 @@ from tiny import PARTS, ROOT, edit, environment
 
 CHECKS = ("device", "repeat", "resume", "precisions", "matrices", "families", "side-by-side")
 
+CPU = ("--device", "cpu", "--minutes", "60")
+
 
 @pytest.fixture
 def project(tmp_path) -> Path:
@@ -36,7 +38,7 @@ def outcomes(project: Path) -> dict[str, tuple[str, str]]:
 
 def test_all_but_compiling_and_a_study_on_a_cpu(project):
     """Those two take a minute of compiling, and what other tests do: the study by Snakemake."""
-    done = gpu_check(project, "--device", "cpu", "--minutes", "60", "--only", *CHECKS)
+    done = gpu_check(project, *CPU, "--only", *CHECKS)
     assert done.returncode == 0, done.stdout + done.stderr
     found = outcomes(project)
     assert [(name, state) for name, (state, _) in found.items()] == [(n, "passed") for n in CHECKS]
@@ -46,26 +48,19 @@ def test_all_but_compiling_and_a_study_on_a_cpu(project):
     assert "| wrn-aib-qt | bf16 | 4 |" in text
 
 
-def test_a_step_that_is_never_the_same_is_noticed(project):
+def test_a_step_that_is_never_the_same_and_a_precision_that_is_another_are_noticed(project):
     where = project / "aib/training/loop.py"
     edit(where, "prediction = forward(images)", "prediction = forward(images + _noise(images))")
+    edit(where, "AUTOCAST = {", 'AUTOCAST = {"fp32": torch.bfloat16, ')
     noise = "torch.Generator().manual_seed(time.time_ns())"
     noise = f"1e-4 * torch.randn(images.shape, generator={noise})"
     where.write_text(f"{where.read_text()}\n\ndef _noise(images):\n    return {noise}\n")
-    done = gpu_check(project, "--device", "cpu", "--minutes", "60", "--only", "repeat")
+    done = gpu_check(project, *CPU, "--only", "repeat", "precisions")
     assert done.returncode == 1
-    state, words = outcomes(project)["repeat"]
-    assert state == "failed"
-    assert "weights.safetensors differs" in words
-
-
-def test_a_precision_that_is_another_is_noticed(project):
-    edit(project / "aib/training/loop.py", "AUTOCAST = {", 'AUTOCAST = {"fp32": torch.bfloat16, ')
-    done = gpu_check(project, "--device", "cpu", "--minutes", "60", "--only", "precisions")
-    assert done.returncode == 1
-    state, words = outcomes(project)["precisions"]
-    assert state == "failed"
-    assert words.startswith("fp32: the loss is off by")
+    found = outcomes(project)
+    assert [state for state, _ in found.values()] == ["failed", "failed"]
+    assert "weights.safetensors differs" in found["repeat"][1]
+    assert found["precisions"][1].startswith("fp32: the loss is off by")
 
 
 def test_a_missing_gpu_and_a_check_without_an_end_are_failures(project):
