@@ -93,9 +93,10 @@ def check_all(options: argparse.Namespace, project: Path) -> dict[str, Any]:
         content["checks"][name] = found
         content["seconds"] = time.monotonic() - begun
         write(options.to, content)
-        print(
-            f"{name:14} {found['state']:8} {found['seconds']:5.0f} s  {found['words']}", flush=True
-        )
+        spent = f"{found['seconds']:5.0f} s"
+        print(f"{name:14} {found['state']:8} {spent}  {found['words']}", flush=True)
+        if name == "device" and found["state"] == "failed":
+            break  # and so would all else
     return content
 
 
