@@ -5,7 +5,7 @@ STUDY ?= quick
 RUN = . .venv/bin/activate &&
 SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --quiet host reason --show-failed-logs --config study=$(STUDY)
 
-.PHONY: help reproduce resume pull test lint
+.PHONY: help reproduce resume pull test lint gpu-check
 
 help:  ## what make can do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -33,6 +33,9 @@ test: .venv/ready  ## set up and run the tests
 lint: .venv/ready  ## ruff, snakefmt, snakemake --lint
 	$(RUN) ruff check . && ruff format --check .
 	$(RUN) snakefmt --check Snakefile workflow && snakemake --lint
+
+gpu-check: .venv/ready  ## does the GPU compute what it should, and how fast? ten minutes, and a report
+	$(RUN) python benchmarks/gpu_check $(OPTIONS)
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

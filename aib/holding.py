@@ -1,6 +1,7 @@
 """One process at a time in the folder of a run, and who it is."""
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from aib.errors import AibError
 from aib.files import HOLDER, LOCK, remove_temporaries, write_json
 
 
@@ -18,16 +20,23 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold the run folder for this process; wait, and say so, while another one does.
 
     That is an orphan as a rule, a training whose Snakemake was killed. The operating system frees
-    the lock when the process ends, however it ends; where the file system has no such locks,
-    `filelock` makes do with a marker file.
+    the lock when the process ends, however it ends. Where the file system has no such locks,
+    `filelock` writes a marker in its place, which outlives a node that dies. Raises `AibError`
+    where the file system only says that it cannot.
     """
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        by = holder(folder) or "another process"
-        print(f"{folder}: being trained by {by}; waiting for it", file=sys.stderr, flush=True)
+        print(_waiting(folder), file=sys.stderr, flush=True)
         lock.acquire()
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+        raise AibError(
+            f"{folder / LOCK}: the file system gives no lock ({error.strerror}); mount it with "
+            "locks, or have results/ on another"
+        ) from None
     try:
         remove_temporaries(folder)
         write_json(folder / HOLDER, {"pid": os.getpid(), "host": socket.gethostname()})
@@ -35,6 +44,15 @@ def exclusive(folder: Path) -> Iterator[None]:
     finally:
         (folder / HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def _waiting(folder: Path) -> str:
+    """For whom, and what to do where nobody can tell from here whether that process lives."""
+    by = holder(folder)
+    said = f"{folder}: being trained by {by or 'another process'}; waiting for it"
+    if by and by.endswith(f" on {socket.gethostname()}"):
+        return said
+    return f"{said}; if it has died, as with its node, delete {folder / LOCK}"
 
 
 def holder(folder: Path) -> str | None:

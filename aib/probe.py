@@ -13,6 +13,7 @@ from multiprocessing import get_context
 import numpy as np
 import torch
 
+from aib.data.loader import Loader
 from aib.data.prepared import PreparedData, Split
 from aib.errors import AibError
 from aib.evaluation.accuracy import BATCH, predict
@@ -63,8 +64,8 @@ def probe(spec: RunSpec, device_name: str, sharing: int = 1) -> Probe:
     """Train for a few steps, predict a batch in every mode."""
     with one_gpu(device_name, sharing):
         device = prepare_device(device_name, spec.training.precision)
-        state = _state(spec, device)
-        loaders = make_loaders(_without_subset(spec), _made_up(spec), device)
+        state = start(spec, device)
+        loaders = made_up_loaders(spec, device, WARM_UP + STEPS)
         network = state.model
         forward = torch.compile(network) if spec.training.compile else network
         clock = []
@@ -81,7 +82,8 @@ def probe(spec: RunSpec, device_name: str, sharing: int = 1) -> Probe:
         return Probe(seconds, peak_memory(device), describe(device))
 
 
-def _state(spec: RunSpec, device: torch.device) -> State:
+def start(spec: RunSpec, device: torch.device) -> State:
+    """A run before its first step; a pretrained network's weights are as good as any."""
     model = build(spec.model, spec.network, len(spec.dataset.classes), spec.image_size)
     generators = Generators(spec.seed, device)
     initialise(model, spec.initialisation, generators.init)
@@ -96,19 +98,16 @@ def _state(spec: RunSpec, device: torch.device) -> State:
     )
 
 
-def _without_subset(spec: RunSpec) -> RunSpec:
-    training = spec.training.model_copy(update={"train_subset": None, "validation": "split"})
-    return spec.model_copy(update={"training": training})
-
-
-def _made_up(spec: RunSpec) -> PreparedData:
-    """As many images as the steps need, and a batch to predict: noise, which takes as long."""
+def made_up_loaders(spec: RunSpec, device: torch.device, steps: int) -> dict[str, Loader]:
+    """Images for so many steps, and a batch to predict: noise, which takes as long."""
     rng, side = np.random.default_rng(0), spec.dataset.image_size
 
     def split(count: int) -> Split:
         images = rng.integers(0, 256, (count, 3, side, side), dtype=np.uint8)
         return Split(images, rng.integers(0, len(spec.dataset.classes), count))
 
-    train = split((WARM_UP + STEPS) * spec.training.batch_size)
+    train = split(steps * spec.training.batch_size)
     manifest = {"mean": [0.5] * 3, "std": [0.25] * 3, "classes": list(spec.dataset.classes)}
-    return PreparedData(manifest, train, split(BATCH), split(BATCH))
+    data = PreparedData(manifest, train, split(BATCH), split(BATCH))
+    whole = spec.training.model_copy(update={"train_subset": None, "validation": "split"})
+    return make_loaders(spec.model_copy(update={"training": whole}), data, device)

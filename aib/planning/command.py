@@ -8,6 +8,7 @@ from aib.params import load
 from aib.planning import actual, show
 from aib.planning.estimate import Estimator, totals
 from aib.planning.machine import find_machine
+from aib.planning.sharing import advise
 from aib.provenance import TRAINING, code_hash
 from aib.studies.plan import plan
 
@@ -36,11 +37,12 @@ def plan_study(
     estimator = Estimator(parameters, planned, results, reports)
     arms = estimator.arms(machine, code_hash(TRAINING), probe)
     sums = totals(arms, machine, estimator.data_bytes())
+    advice = advise(machine, arms, results)
     took = actual.from_records(estimator, arms, parameters.devices, sharing)
     if not took:
         summary = reports / name / "summary.json"
         took = actual.from_summary(estimator, arms, parameters.devices, sharing, summary)
     if as_json:
-        print(json.dumps(show.content(planned, machine, arms, sums, took), indent=1))
+        print(json.dumps(show.content(planned, machine, arms, sums, advice, took), indent=1))
         return
-    show.show(planned, machine, arms, sums, took)
+    show.show(planned, machine, arms, sums, advice, took)

@@ -25,6 +25,13 @@ class Machine:
     processor: str | None = None  # of a CPU, where records must have the same
     given_rate: float | None = None  # operations a second, from the command line
     in_use: bool = False
+    card_bytes: int | None = None  # memory of the GPU in use
+
+    @property
+    def memory_bytes(self) -> float | None:
+        """Of one device: of the one in use, or as declared."""
+        declared = self.entry and self.entry.memory
+        return self.card_bytes or (declared.gb * 1e9 if declared else None)
 
     @property
     def slots(self) -> int:
@@ -117,4 +124,5 @@ def _in_use(devices: dict[str, Device], device: str, sharing: int, wants_gpu: bo
     import torch  # takes seconds, and a GPU tells its name to nobody else
 
     found = recorded_machine(devices, torch.cuda.get_device_name(), sharing)
-    return replace(found, count=len(gpus), in_use=True)
+    card = torch.cuda.get_device_properties(0).total_memory
+    return replace(found, count=len(gpus), in_use=True, card_bytes=card)

@@ -13,6 +13,7 @@ from aib.numbers import plain
 from aib.planning.actual import Actual
 from aib.planning.estimate import Arm, Totals
 from aib.planning.machine import Machine
+from aib.planning.sharing import CONTEXT, Sharing
 from aib.planning.timing import OPERATIONS, UNKNOWN
 from aib.studies.plan import Plan
 from aib.studies.power import asked, power_lines, reaches
@@ -22,7 +23,12 @@ NUMBERS = ("runs", "done", "epochs", "s/epoch", "hours a run", "hours left", "me
 
 
 def content(
-    plan: Plan, machine: Machine, arms: list[Arm], sums: Totals, actual: list[Actual]
+    plan: Plan,
+    machine: Machine,
+    arms: list[Arm],
+    sums: Totals,
+    sharing: Sharing | None,
+    actual: list[Actual],
 ) -> dict[str, Any]:
     """All of it, for JSON."""
     spread, questions = plan.study.spread, asked(plan)
@@ -37,18 +43,28 @@ def content(
         "machine": {name: getattr(machine, name) for name in names},
         "arms": [arm.content() for arm in arms],
         "totals": asdict(sums),
+        "trainings_per_gpu": sharing and asdict(sharing) | {"advised": sharing.advised},
         "power": power,
         "actual": [asdict(each) for each in actual],
     }
     return plain(found)
 
 
-def show(plan: Plan, machine: Machine, arms: list[Arm], sums: Totals, actual: list[Actual]) -> None:
+def show(
+    plan: Plan,
+    machine: Machine,
+    arms: list[Arm],
+    sums: Totals,
+    sharing: Sharing | None,
+    actual: list[Actual],
+) -> None:
     """Print it: a row an arm, where its seconds come from, the sums, the power."""
     console = Console()
     print_whole(_table(plan, arms))
     for line in (*_bases(arms), "", *_sums(machine, arms, sums)):
         console.print(escape(line))
+    if sharing:
+        console.print(escape(_sharing(machine, sharing)))
     for each in actual:
         console.print(escape(_compared(each)))
     console.print()
@@ -141,10 +157,29 @@ def _memory(machine: Machine, arms: list[Arm], sums: Totals) -> str:
     line += f"{_bytes(sums.memory_at_once)} {where}"
     if any(arm.left and arm.timing.source in (OPERATIONS, UNKNOWN) for arm in arms):
         line += " (counted: weights, gradients, momentum, activations, images; no libraries)"
-    declared = machine.entry and machine.entry.memory
-    if declared and sums.memory_at_once > declared.gb * 1e9:
-        line += f"; too much: {machine.name} has {declared.gb:g} GB"
+    whole = machine.memory_bytes
+    if whole and sums.memory_at_once > whole:
+        line += f"; too much: {machine.name} has {_bytes(whole)}"
     return line
+
+
+def _sharing(machine: Machine, found: Sharing) -> str:
+    """How many trainings a GPU should take, and why."""
+    if found.fitting is None:
+        memory = "how many fit is not known"
+    else:
+        memory = f"{found.fitting} fit into {_bytes(machine.memory_bytes)}, with "
+        memory += f"{_bytes(CONTEXT)} each for CUDA (assumed)"
+    if found.speeds is None:
+        speed = "what that does to the speed was not measured for such runs on such a card, as "
+        speed += "`make gpu-check` would"
+    else:
+        each = ", ".join(f"{k} make {v:,.0f}" for k, v in found.speeds.items())
+        speed = f"{found.worth} by speed, images/s in all as gpu-check found: {each}"
+    advised = f" {found.advised} (--config trainings_per_gpu={found.advised});" * bool(
+        found.advised
+    )
+    return f"trainings a GPU:{advised} {memory}; {speed}"
 
 
 def _disk(arms: list[Arm], sums: Totals) -> str:

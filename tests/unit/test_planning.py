@@ -14,6 +14,7 @@ from aib.params import load
 from aib.planning import actual, timing
 from aib.planning.estimate import Estimator, totals
 from aib.planning.machine import find_machine, recorded_machine
+from aib.planning.sharing import CONTEXT, REPORT, advise, what_decides
 from aib.probe import Probe
 from aib.studies.cost import (
     Network,
@@ -269,6 +270,58 @@ def test_declared_rates_have_a_share_and_a_source():
     assert all(
         rate.source for device in PARAMETERS.devices.values() for rate in device.rates.values()
     )
+
+
+# ---------------------------------------------------------------- trainings a GPU
+
+
+@pytest.fixture
+def checked(tmp_path):
+    """Writes what gpu-check found of runs of the paper's VGG on a card; gives results/."""
+
+    def write(card: str, speeds: dict[str, float], **run) -> Path:
+        decides = what_decides(PAPER.cell("cifar10", "vgg").runs[0])
+        row = {"run": decides | run, "images_per_second": speeds}
+        checks = {
+            "device": {"figures": {"name": card}},
+            "side-by-side": {"figures": {"rows": [row]}},
+        }
+        (tmp_path / REPORT).parent.mkdir(exist_ok=True)
+        files.write_json(tmp_path / REPORT, {"checks": checks})
+        return tmp_path
+
+    return write
+
+
+SPEEDS = {"1": 100.0, "2": 180.0, "4": 196.0, "8": 200.0}  # 4 are within 5 % of the best
+
+
+def test_trainings_a_gpu_by_memory_and_by_speed(checked):
+    results = checked("NVIDIA H100 80GB HBM3", SPEEDS)
+    made = arms(results, results, H100, PAPER)
+    largest = max(arm.timing.memory_bytes for arm in made)
+    found = advise(H100, made, results)
+    assert (found.fitting, found.worth, found.advised) == (80e9 // (largest + CONTEXT), 4, 4)
+    small = replace(H100, card_bytes=int(2.5 * (largest + CONTEXT)))  # the one in use goes first
+    assert advise(small, made, results).advised == 2
+
+
+@pytest.mark.parametrize(
+    ("card", "run"),
+    [("NVIDIA A100", {}), ("NVIDIA H100", {"precision": "bf16"}), ("NVIDIA H100", {"network": {}})],
+)
+def test_speed_measured_of_other_runs_or_cards_does_not_count(checked, card, run):
+    results = checked(card, SPEEDS, **run)
+    found = advise(H100, arms(results, results, H100, PAPER), results)
+    assert (found.fitting > 1, found.worth, found.advised) == (True, None, None)
+
+
+def test_a_damaged_report_of_gpu_check_is_one_line_and_a_core_has_one_training(checked):
+    results = checked("NVIDIA H100", SPEEDS)
+    (results / REPORT).write_text('{"checks": {}}')
+    with pytest.raises(AibError, match=r"report\.json: damaged .* make it again: make gpu-check"):
+        advise(H100, arms(results, results, H100, PAPER), results)
+    assert advise(MADE_UP, arms(results, results), results) is None
 
 
 # ---------------------------------------------------------------- the command
