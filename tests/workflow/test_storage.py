@@ -54,7 +54,8 @@ def test_archives_come_from_a_bucket_and_are_checked(tmp_path, monkeypatch, s3):
     first, *rest = files
     numbers = entry(files, "svhn").model_dump(mode="json")
     append(project / "params/datasets.yaml", yaml.safe_load(yaml.safe_dump({"numbers": numbers})))
-    requests.put(f"{s3}/bucket/archives/{first}", data=files[first]).raise_for_status()
+    there = f"{s3}/bucket/archives/numbers/{first}"
+    requests.put(there, data=files[first]).raise_for_status()
     mirror = put(tmp_path / "mirror", {name: files[name] for name in rest})
     monkeypatch.setenv("AIB_MIRROR", str(mirror))
     command = ["snakemake", "--cores", "2", "--storage-s3-endpoint-url", s3]
@@ -68,9 +69,9 @@ def test_archives_come_from_a_bucket_and_are_checked(tmp_path, monkeypatch, s3):
     assert jobs(project, *command) == {}
 
     (project / "results/downloads/numbers" / first).unlink()
-    requests.put(f"{s3}/bucket/archives/{first}", data=b"other bytes").raise_for_status()
+    requests.put(there, data=b"other bytes").raise_for_status()
     result = run(project, *command, check=False)
     assert result.returncode == 1
     assert f"cannot fetch {first}" in result.stdout + result.stderr
     assert not (project / "results/downloads/numbers" / first).exists()
-    assert requests.get(f"{s3}/bucket/archives/{first}").content == b"other bytes"
+    assert requests.get(there).content == b"other bytes"

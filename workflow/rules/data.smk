@@ -16,7 +16,7 @@ if CONFIG.archives:
 
     rule fetch_from_bucket:
         input:
-            storage(f"{CONFIG.archives}/{{file}}"),
+            storage(f"{CONFIG.archives}/{{dataset}}/{{file}}"),
         output:
             rules.fetch.output,
         log:
