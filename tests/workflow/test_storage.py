@@ -3,8 +3,8 @@
 import re
 import shutil
 
+import boto3
 import pytest
-import requests
 import yaml
 from archives import entry, put, svhn_files
 from tiny import append, commit, contents, git, jobs, make_project, run
@@ -54,13 +54,13 @@ def test_archives_come_from_a_bucket_and_are_checked(tmp_path, monkeypatch, s3):
     first, *rest = files
     numbers = entry(files, "svhn").model_dump(mode="json")
     append(project / "params/datasets.yaml", yaml.safe_load(yaml.safe_dump({"numbers": numbers})))
-    there = f"{s3}/bucket/archives/numbers/{first}"
-    requests.put(there, data=files[first]).raise_for_status()
+    bucket = boto3.resource("s3", endpoint_url=s3).Bucket("bucket")
+    bucket.put_object(Key=f"archives/numbers/{first}", Body=files[first])
     mirror = put(tmp_path / "mirror", {name: files[name] for name in rest})
     monkeypatch.setenv("AIB_MIRROR", str(mirror))
-    command = ["snakemake", "--cores", "2", "--storage-s3-endpoint-url", s3]
+    command = ["snakemake", "results/data/numbers/manifest.json", "--cores", "2"]
+    command += ["--storage-s3-endpoint-url", s3]
     command += ["--config", "study=tiny", "archives=s3://bucket/archives"]
-    command += ["--", "results/data/numbers/manifest.json"]
 
     output = run(project, *command).stderr
     rules = sorted(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", output, re.MULTILINE))
@@ -69,9 +69,9 @@ def test_archives_come_from_a_bucket_and_are_checked(tmp_path, monkeypatch, s3):
     assert jobs(project, *command) == {}
 
     (project / "results/downloads/numbers" / first).unlink()
-    requests.put(there, data=b"other bytes").raise_for_status()
+    there = bucket.put_object(Key=f"archives/numbers/{first}", Body=b"other bytes")
     result = run(project, *command, check=False)
     assert result.returncode == 1
     assert f"cannot fetch {first}" in result.stdout + result.stderr
     assert not (project / "results/downloads/numbers" / first).exists()
-    assert requests.get(there).content == b"other bytes"
+    assert there.get()["Body"].read() == b"other bytes"
