@@ -22,7 +22,10 @@ resume: .venv/ready  ## after any kill: wait for who lives, finish what was begu
 	$(RUN) aib verify $(STUDY)
 
 pull: .venv/ready  ## fetch finished runs from the DVC remote; nothing is trained again
-	$(RUN) dvc pull
+	@$(RUN) dvc remote default > /dev/null 2>&1 || { echo "error: no DVC remote is set, so there is" \
+		"nowhere to pull from; set one (docs/versioning.md), or: make reproduce"; exit 1; }
+	$(RUN) dvc pull || { echo "error: the DVC remote did not give everything; nothing here was" \
+		"deleted; check its address (dvc remote list) and what it says above, then: make pull"; exit 1; }
 	$(RUN) aib restore $(STUDY)
 	$(SNAKEMAKE) --touch
 	$(SNAKEMAKE)

@@ -4,14 +4,15 @@
 #   snakemake --cores 2 --config study=cifar10-smoke
 #   snakemake --cores 2 block --config study=NAME   one block of seeds, in a study with looks
 #
-# Keys of --config: study, device (auto, cpu, cuda), trainings_per_gpu, allow_mixed_code.
+# Keys of --config: study, device (auto, cpu, cuda), trainings_per_gpu, allow_mixed_code, archives.
 from snakemake.utils import min_version
 
 min_version("9.19")
 
 
-# Asked for by `snakemake --lint`; the environment is the Makefile's, so run without containers.
-container: "docker://python:3.11-slim"
+# The environment of the Containerfile, made as docs/storage.md says; without
+# `--software-deployment-method apptainer` nobody looks for it.
+container: "aib.sif"
 
 
 include: "workflow/rules/common.smk"

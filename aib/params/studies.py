@@ -217,3 +217,4 @@ class WorkflowConfig(Strict):
     device: Literal["auto", "cpu", "cuda"] | None = None
     trainings_per_gpu: Positive = 1
     allow_mixed_code: bool = False
+    archives: str | None = Field(None, pattern=r"^s3://[^{}]*[^/{}]$")

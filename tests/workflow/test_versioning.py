@@ -2,37 +2,12 @@
 
 import re
 import shutil
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
-import requests
 from tiny import commit, contents, edit, git, jobs, run
 
 DATA = "results/kept/quick/data/cluttered-digits"
 SNAKEMAKE = ("snakemake", "--cores", "2")
-
-
-@pytest.fixture
-def s3(tmp_path, monkeypatch) -> str:
-    """The address of an S3 server on loopback with a bucket named `bucket`."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    log = tmp_path / "s3.txt"
-    with log.open("w") as stream:
-        command = (Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", "0")
-        server = subprocess.Popen(command, stdout=stream, stderr=stream)
-    try:
-        while not (address := re.search(r"http://127.0.0.1:\d+", log.read_text())):
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.05)
-        requests.put(f"{address[0]}/bucket").raise_for_status()
-        yield address[0]
-    finally:
-        server.kill()
-        server.wait()
 
 
 def modified(diff: str) -> set[str]:
@@ -55,31 +30,57 @@ def test_status_notices_one_changed_byte(project):
     assert "up to date" in run(project, "dvc", "status").stdout
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_push_then_pull_into_a_fresh_clone_trains_nothing(project, tmp_path, request, kind):
-    def connect(repository):
-        options = ("--local", "--force", "--default", "store")
-        if kind == "folder":
-            run(repository, "dvc", "remote", "add", *options, str(tmp_path / "store"))
-        else:
-            run(repository, "dvc", "remote", "add", *options, "s3://bucket/aib")
-            address = request.getfixturevalue("s3")
-            run(repository, "dvc", "remote", "modify", "--local", "store", "endpointurl", address)
+@pytest.fixture(params=["folder", "s3", "ssh"])
+def remote(request, tmp_path) -> dict[str, str]:
+    """Where to push to, as docs/versioning.md sets each kind: the settings of a DVC remote."""
+    if request.param == "folder":
+        return {"url": str(tmp_path / "store")}
+    address = request.getfixturevalue(request.param)
+    if request.param == "s3":
+        return {"url": "s3://bucket/aib", "endpointurl": address}
+    return {"url": f"{address}{tmp_path}/store", "keyfile": str(tmp_path / "key")}
 
-    connect(project)
+
+def connect(repository, url: str, **settings: str) -> None:
+    """Make that the repository's remote, for this clone alone."""
+    run(repository, "dvc", "remote", "add", "--local", "--force", "--default", "store", url)
+    for name, value in settings.items():
+        run(repository, "dvc", "remote", "modify", "--local", "store", name, value)
+
+
+def test_push_then_pull_into_a_fresh_clone_trains_nothing(project, tmp_path, remote):
+    connect(project, **remote)
     run(project, "dvc", "push")
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(project), str(clone))
-    connect(clone)
+    connect(clone, **remote)
     # The recipe of `make pull`, without its environment.
     recipe = run(clone, "make", "-n", "pull", "-o", ".venv/ready", "CORES=2").stdout
-    *others, snakemake = re.findall(r"&& (.+)$", recipe, re.MULTILINE)
+    *others, snakemake = re.findall(r"^\S+ \S+ && ([^|>\n]+)", recipe, re.MULTILINE)
     for command in others:
         run(clone, *command.split())
     assert jobs(clone, *snakemake.split()) == {"track": 1}
     for path in ("results/data", "results/runs", "results/kept", "reports/quick"):
         assert contents(clone / path) == contents(project / path) != {}
     assert "up to date" in run(clone, "dvc", "status").stdout
+
+
+@pytest.mark.parametrize("url", [None, "/nowhere", "ssh://127.0.0.1:9/nowhere"])
+def test_a_pull_from_nowhere_says_what_to_do_and_takes_nothing(finished, tmp_path, url):
+    project = shutil.copytree(finished, tmp_path / "project")
+    shutil.rmtree(project / ".dvc/cache")
+    (project / ".venv/bin").mkdir(parents=True)
+    (project / ".venv/bin/activate").touch()
+    if url:
+        connect(project, url)
+    before = contents(project / "results")
+    result = run(project, "make", "pull", "-o", ".venv/ready", check=False)
+    assert result.returncode
+    assert "Traceback" not in result.stdout + result.stderr
+    said = re.findall(r"^error: .+$", result.stdout, re.MULTILINE)
+    assert len(said) == 1
+    assert ("docs/versioning.md" if url is None else "dvc remote list") in said[0]
+    assert contents(project / "results") == before
 
 
 @pytest.mark.parametrize("link", ["symlink", "hardlink", "copy"])

@@ -12,6 +12,24 @@ rule fetch:
         "aib data fetch {wildcards.dataset} {wildcards.file} 2>&1 | tee {log}"
 
 
+# A file that the bucket lacks comes by the rule above; what the bucket has is checked as any mirror's.
+if CONFIG.archives:
+
+    rule fetch_from_bucket:
+        input:
+            storage(f"{CONFIG.archives}/{{dataset}}/{{file}}"),
+        output:
+            rules.fetch.output,
+        log:
+            "logs/fetch/{dataset}/{file}.log",
+        retries: 2
+        shell:
+            "AIB_MIRROR=$(dirname {input:q}) "
+            "aib data fetch {wildcards.dataset} {wildcards.file} 2>&1 | tee {log}"
+
+    ruleorder: fetch_from_bucket > fetch
+
+
 rule fetch_weights:
     output:
         touch("results/weights/{family}.done"),
