@@ -125,7 +125,9 @@ def all_runs(wildcards):
     looks = [f"reports/{STUDY}/{LOOKS}"] if TAKEN else []
     # A study that is scored on validation looks at no test image.
     on_test = [f for f, run in PLAN.by_folder.items() if run.evaluation.split == "test"]
-    return runs + [f"results/runs/{folder}/evaluation.json" for folder in on_test] + looks
+    return (
+        runs + [f"results/runs/{folder}/evaluation.json" for folder in on_test] + looks
+    )
 
 
 def entries_of(wildcards):

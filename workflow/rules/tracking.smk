@@ -13,7 +13,9 @@ rule track:
         mlflow_writer=1,
     params:
         study=STUDY,
-        code=lambda wildcards: [code_hash(module) for module in ("aib.tracking", *TELLERS)],
+        code=lambda wildcards: [
+            code_hash(module) for module in ("aib.tracking", *TELLERS)
+        ],
     message:
         "importing study {STUDY} into MLflow"
     shell:
