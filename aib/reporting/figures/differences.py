@@ -1,5 +1,6 @@
 """Forest plot of every declared question over the band of the margin."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -19,6 +20,9 @@ from aib.reporting.drawing import (
     size_words,
 )
 from aib.reporting.questions import MAIN_EFFECTS, verdict_rows
+from aib.reporting.words import listed
+
+WORDS = ("better", "worse", "equivalent", "undecided")
 
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
@@ -44,8 +48,12 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
             axes.annotate(value, (side * 0.93 * limit, at), va="center", fontsize=9, color=tone)
             axes.texts[-1].set_ha("right" if side > 0 else "left")
         else:
-            axes.plot([row["low"], row["high"]], [at, at], color=tone, lw=2, solid_capstyle="butt")
+            ends = np.clip([row["low"], row["high"]], -limit, limit)
+            axes.plot(ends, [at, at], color=tone, lw=2, solid_capstyle="butt")
             axes.plot(row["difference"], at, "s", color=tone, ms=6)
+            for end, mark in zip((row["low"], row["high"]), "<>", strict=True):
+                if abs(end) > limit:
+                    axes.plot(np.sign(end) * limit, at, mark, color=tone, ms=6)
         place = {"xy": (1.02, at), "xycoords": ("axes fraction", "data"), "va": "center"}
         axes.annotate(row["verdict"], **place, fontweight="bold", fontsize=9)
     name_rows(axes, [f"{row['treatment']}\n− {row['control']}" for row in rows])
@@ -56,17 +64,23 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     axes.set_xlabel(
         f"difference in {results.split} accuracy, points\n← control better · treatment better →"
     )
-    decided = sum(row["verdict"] != "undecided" for row in rows)
     sizes = sorted({row[n] for row in rows for n in ("n_treatment", "n_control")})
     caption = (
         f"Difference of mean {results.split} accuracy of every declared question on {dataset}, "
         f"treatment minus control, with its {100 * results.confidence:g} % interval (each for "
         f"itself; the verdicts are corrected over the family). Grey band: the margin, ±{margin:g} "
-        "points; an arrow lies beyond the scale. "
-        f"{size_words(sizes)} runs a side. {decided} of {len(declared)} questions are decided; an "
-        "interval that covers 0 and leaves the band decides nothing."
+        "points; an arrow goes on beyond the scale. "
+        f"{size_words(sizes)} runs a side. An interval that covers 0 and leaves the band decides "
+        "nothing."
     )
-    yield Drawn(f"differences-{dataset}", "Differences and the margin", caption, figure)
+    yield Drawn(f"differences-{dataset}", _title(declared), caption, figure)
+
+
+def _title(rows: list[dict[str, Any]]) -> str:
+    """How many questions got which word."""
+    counts = Counter(row["verdict"] for row in rows)
+    found = [f"{counts[word]} {word}" for word in WORDS if counts[word]]
+    return f"Of {len(rows)} differences {listed(found)}"
 
 
 def reach(rows: list[dict[str, Any]], margin: float) -> float:
