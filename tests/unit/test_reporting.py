@@ -724,7 +724,7 @@ def asked(verdict: str, difference: float | None = 0.2, **more) -> dict:
         ([asked("undecided")] * 2, ["Not decided.", "stays open", "no finding of “no effect”"]),
         ([asked("better", 2.0)], ["More accurate.", "(+2.00 points [+1.50, +2.50]) raises test"]),
         ([asked("equivalent")], ["No difference that matters.", "by less than 1 point, if at all"]),
-        ([asked("equivalent", -0.001)], ["(0.00 points [−0.50, +0.50])"]),
+        ([asked("equivalent", -0.001)], ["(+0.00 points [−0.50, +0.50])"]),
         ([asked("undecided", None)], ["a in place of b (not measured)"]),
         ([asked("worse", -2.0), asked("undecided")], ["lowers test accuracy; whether using a in"]),
         (
@@ -757,7 +757,7 @@ def test_main_effects_are_answered_before_pairs():
 def test_an_arm_is_told_by_its_parts_and_its_own_settings(results):
     told = {cell.arm: about(results, cell) for cell in results.distinct("cluttered-digits")}
     assert told["vgg"] == "nothing added"
-    assert told["vgg-aib"] == "a map of where to look and an information bottleneck"
+    assert told["vgg-aib"] == "a map of where to look and an information bottleneck (beta 0.01)"
     assert told["vgg-aib-qt [anchors=2]"].startswith("a map of where to look in 2 levels")
     assert told["vgg-aib [beta=0.1]"].endswith("(beta 0.1)")
 
