@@ -18,7 +18,10 @@ SHORT = {
     "equivalent": "No difference that matters.",
     "undecided": "Not decided.",
 }
-NOTHING = "This study compares nothing: it describes its arms."
+NOTHING = {
+    "test": "This study compares nothing: it describes its arms.",
+    "validation": "This study chooses settings on validation, and compares nothing.",
+}
 OPEN = "Open is no finding of “no effect”: the runs do not suffice to say."
 
 Row = dict[str, Any]
@@ -30,7 +33,7 @@ def answer(summary: dict[str, Any]) -> str:
     effects = [row for row in rows if row["family"] == MAIN_EFFECTS]
     first = effects or [row for row in rows if row["family"] == "main"] or rows
     if not first:
-        return NOTHING
+        return NOTHING[summary["split"]]
     accuracy = f"{summary['split']} accuracy"
     verdicts = {row["verdict"] for row in first}
     said = [SHORT[verdicts.pop()]] if len(verdicts) == 1 else []

@@ -40,7 +40,8 @@ def _settings(results: StudyResults, cell: CellResults) -> list[str]:
     """Overrides of the arm, and the value of an ablation."""
     study, varied = results.plan.study, cell.cell.ablation
     if varied is not None:
-        return [f"{_last(study.ablations[varied].parameter)} {cell.cell.value}"]
+        name = study.ablations[varied].parameter
+        return [] if name.startswith("model.") else [f"{_last(name)} {cell.cell.value}"]
     arm = study.arms.get(cell.arm)  # none in a tuning study, whose names hold the values
     overrides = arm.overrides if arm else {}
     return [f"{_last(name)} {value}" for name, value in overrides.items()]

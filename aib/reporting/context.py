@@ -63,7 +63,8 @@ def _images(results: StudyResults, dataset: str) -> int | None:
 def bar(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Places on the small bar beside a verdict; all bars have one scale and end at its edge.
 
-    `cut` names the sides at which the interval goes on beyond the edge.
+    `cut` names the sides at which the interval goes on beyond the edge; a difference beyond it has
+    no point.
     """
     if row["low"] is None:
         return None
@@ -72,7 +73,8 @@ def bar(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | Non
     places |= {"right": row["margin"], "zero": 0}
     inside = {k: min(max(v / limit, -1), 1) for k, v in places.items()}
     cut = [side for side, end in (("left", -row["low"]), ("right", row["high"])) if end > limit]
-    return {k: round(BAR * (v + 1) / 2, 1) for k, v in inside.items()} | {"cut": cut}
+    found = {k: round(BAR * (v + 1) / 2, 1) for k, v in inside.items()}
+    return found | {"cut": cut, "has_point": abs(row["difference"]) <= limit}
 
 
 def _switches(cells: list[CellResults]) -> list[tuple[str, list[tuple[str, int]]]]:

@@ -9,6 +9,7 @@ from aib.claims import Finding, coverage
 from aib.params import Parameters
 from aib.reading import as_written, read_json
 from aib.reporting.answer import answer
+from aib.reporting.ending import was_checked
 from aib.reporting.page import environment
 
 
@@ -36,7 +37,8 @@ def _study(parameters: Parameters, name: str, reports: Path) -> dict[str, Any]:
     """What the list of studies says of one; no `answer` where it was not reported."""
     study, path = parameters.studies[name], reports / name / "summary.json"
     told = {"name": name, "title": study.title, "datasets": ", ".join(study.datasets)}
-    told |= {"scale": study.scale, "answer": None, "runs": None}
+    told |= {"scale": study.scale, "answer": None}
+    told["unchecked"] = bool(study.checked_in) and not was_checked(study, reports)
     if path.exists():
         with as_written(path, "run the pipeline again"):
             summary = read_json(path)

@@ -759,6 +759,7 @@ def test_an_arm_is_told_by_its_parts_and_its_own_settings(results):
     assert told["vgg"] == "nothing added"
     assert told["vgg-aib"] == "a map of where to look and an information bottleneck (beta 0.01)"
     assert told["vgg-aib-qt [anchors=2]"].startswith("a map of where to look in 2 levels")
+    assert "anchors" not in told["vgg-aib-qt [anchors=2]"]
     assert told["vgg-aib [beta=0.1]"].endswith("(beta 0.1)")
 
 
@@ -766,6 +767,8 @@ def test_a_bar_that_is_cut_says_so():
     rows = [asked("undecided", low=-40.0, high=0.5), asked("undecided", low=-1.0, high=2.0)]
     assert bar(rows[0], rows)["cut"] == ["left"]
     assert bar(rows[0], rows)["low"] == 0
+    far = asked("undecided", -12.0, low=-40.0, high=0.5)
+    assert (bar(far, rows)["has_point"], bar(rows[0], rows)["has_point"]) == (False, True)
     assert bar(rows[1], rows)["cut"] == []
 
 

@@ -20,7 +20,7 @@ from aib.reporting.drawing import (
     size_words,
 )
 from aib.reporting.questions import MAIN_EFFECTS, verdict_rows
-from aib.reporting.words import listed
+from aib.reporting.words import listed, signed
 
 WORDS = ("better", "worse", "equivalent", "undecided")
 
@@ -41,19 +41,19 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     for at, row in enumerate(rows):
         is_effect = row["family"] == MAIN_EFFECTS
         tone = INK if is_effect else colour(results.cell(dataset, row["treatment"]))
-        if abs(row["difference"]) > limit:  # an arrow at the edge, with the value
+        ends = np.clip([row["low"], row["high"]], -limit, limit)
+        axes.plot(ends, [at, at], color=tone, lw=2, solid_capstyle="butt")
+        for end in (row["low"], row["high"]):
+            if abs(end) > limit:  # it goes on beyond the edge
+                mark = ">" if end > 0 else "<"
+                axes.plot(np.sign(end) * limit, at, mark, color=tone, ms=6)
+        if abs(row["difference"]) > limit:  # its value stands at that edge
             side = np.sign(row["difference"])
-            axes.plot(side * limit, at, ">" if side > 0 else "<", color=tone, ms=7)
-            value = f"{row['difference']:+.1f}".replace("-", "−")
-            axes.annotate(value, (side * 0.93 * limit, at), va="center", fontsize=9, color=tone)
-            axes.texts[-1].set_ha("right" if side > 0 else "left")
+            style = {"va": "bottom", "ha": "right" if side > 0 else "left", "fontsize": 9}
+            value = signed(row["difference"], 1)
+            axes.annotate(value, (side * limit, at - 0.12), color=tone, **style)
         else:
-            ends = np.clip([row["low"], row["high"]], -limit, limit)
-            axes.plot(ends, [at, at], color=tone, lw=2, solid_capstyle="butt")
             axes.plot(row["difference"], at, "s", color=tone, ms=6)
-            for end, mark in zip((row["low"], row["high"]), "<>", strict=True):
-                if abs(end) > limit:
-                    axes.plot(np.sign(end) * limit, at, mark, color=tone, ms=6)
         place = {"xy": (1.02, at), "xycoords": ("axes fraction", "data"), "va": "center"}
         axes.annotate(row["verdict"], **place, fontweight="bold", fontsize=9)
     name_rows(axes, [f"{row['treatment']}\n− {row['control']}" for row in rows])
