@@ -1,6 +1,7 @@
 """The maps at a glance: a few images, each under the map of the first run of every arm."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from aib.reporting.questions import correct
 
 SHOWN = {"right in every run": 2, "wrong in at least half": 1}  # images of each kind
 ARMS = 4  # that fit beside the image
-LEFT, TOP, GAP = 0.06, 0.34, 0.08
+LEFT, TOP, GAP = 0.06, 0.42, 0.08
 
 
 def glance(results: StudyResults, dataset: str) -> Iterator[Drawn]:
@@ -28,7 +29,7 @@ def glance(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     numbers = [n for words, most in SHOWN.items() for n in groups.get(words, [])[:most]]
     step = (WIDTH - LEFT) / (1 + max(len(arms), 3))
     sheet = Sheet(WIDTH, TOP + step * len(numbers))
-    sheet.text(LEFT, 0.1, "image", 9)
+    sheet.text(LEFT, 0.06, "image", 9)
     for row, number in enumerate(numbers):
         top, pixels = TOP + step * row, small(images[number])
         axes = sheet.picture(pixels, LEFT, top, step - GAP)
@@ -40,11 +41,12 @@ def glance(results: StudyResults, dataset: str) -> Iterator[Drawn]:
             laid = overlay(images[number], attention, *ends)
             sheet.picture(laid, left, top, step - GAP, f"{PAGE}#{run_anchor(runs[0])}")
             if row == 0:
-                sheet.text(left, 0.1, cell.arm[: 44 // len(arms)], 9, fontweight="bold")
+                name = "\n".join(wrap(cell.arm, 40 // max(len(arms), 3))[:2])
+                sheet.text(left, 0.06, name, 9, fontweight="bold")
+    kinds = ", ".join(f"{most} {words}" for words, most in SHOWN.items() if words in groups)
     caption = (
-        f"{'Two' if len(numbers) > 2 else 'Some'} {results.split} images that every run gets right"
-        f"{' and one that at least half get wrong' if len(numbers) > 2 else ''}, drawn once by a "
-        f"fixed seed{', the object outlined' if masks is not None else ''}; beside each the map of "
-        "the first run of an arm, clear at its lowest value and orange at its highest."
+        f"{results.split.capitalize()} images, {kinds}, of the runs whose maps are here, drawn once "
+        f"by a fixed seed{', the object outlined' if masks is not None else ''}; beside each the "
+        "map of the first run of an arm, clear at its lowest value and orange at its highest."
     )
     yield Drawn(f"glance-{dataset}", "Where the networks look", caption, sheet.figure)
