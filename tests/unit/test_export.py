@@ -76,6 +76,15 @@ def test_the_codecheck_manifest_names_files_that_are_there(exported):
     assert "certificate" not in content
 
 
+def test_a_report_without_questions_is_exported_too(tmp_path):
+    name = "cifar10-compact-tuning"
+    study = load(ROOT).studies[name]
+    export(study, ROOT / "reports" / name, ROOT / "CITATION.cff", tmp_path / "out")
+    manifest = yaml.safe_load((tmp_path / "out/codecheck.yml").read_text())["manifest"]
+    assert all((tmp_path / "out" / each["file"]).is_file() for each in manifest)
+    assert not any("contrasts" in each["file"] for each in manifest)
+
+
 def test_tables_have_the_numbers_of_the_summary(exported, report):
     summary = json.loads((report / "summary.json").read_text())
     for name in ("questions.md", "questions.tex"):

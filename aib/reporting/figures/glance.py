@@ -45,7 +45,7 @@ def glance(results: StudyResults, dataset: str) -> Iterator[Drawn]:
                 sheet.text(left, 0.06, name, 9, fontweight="bold")
     kinds = ", ".join(f"{most} {words}" for words, most in SHOWN.items() if words in groups)
     caption = (
-        f"{results.split.capitalize()} images, {kinds}, of the runs whose maps are here, drawn once "
+        f"{results.split.capitalize()} images, {kinds}, of the runs with maps here, drawn once "
         f"by a fixed seed{', the object outlined' if masks is not None else ''}; beside each the "
         "map of the first run of an arm, clear at its lowest value and orange at its highest."
     )
