@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from aib.reporting.words import between, fixed, p_value, signed
+from aib.reporting.words import between, fixed, p_value, points, signed
 
 SPECIAL = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "−": "$-$", "—": "---"}
 SPECIAL |= {"<": "$<$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}"}
@@ -25,7 +25,7 @@ def arms(summary: dict[str, Any]) -> Table:
         for dataset, cells in summary["cells"].items()
         for name, arm in cells.items()
     ]
-    text = f"{summary['title']}: {summary['split']} error by arm, mean over runs."
+    text = f"Study {summary['study']}: {summary['split']} error by arm, mean over runs."
     return Table(text, heads, rows)
 
 
@@ -34,8 +34,8 @@ def questions(summary: dict[str, Any]) -> Table:
     heads = ["dataset", "question", "n", "difference, points", interval(summary), "p", "verdict"]
     rows = [[row["dataset"], *_asked(row)] for row in summary["verdicts"]]
     text = (
-        f"{summary['title']}: differences in {summary['split']} accuracy, margin "
-        f"{summary['margin']:g} points. Intervals are each for themselves; p and verdicts are "
+        f"Study {summary['study']}: differences in {summary['split']} accuracy, margin "
+        f"{points(summary['margin'])}. Intervals are each for themselves; p and verdicts are "
         "corrected over their family."
     )
     return Table(text, heads, rows)
