@@ -536,6 +536,25 @@ def report(
 
 
 @app.command()
+def export(
+    study: StudyName = "quick",
+    to: Annotated[
+        Path | None, typer.Option(help="a folder; results/export/STUDY if not given")
+    ] = None,
+) -> None:
+    """Write a study's report in the forms that papers, archives and reviewers take.
+
+    Tables in LaTeX and Markdown, BibTeX, the schema of summary.json, a reproducibility checklist,
+    codecheck.yml and the metadata that make the folder an RO-Crate.
+    """
+    from aib.export.command import export as write
+
+    folder = to or RESULTS / "export" / study
+    for path in write(_plan(study).study, REPORTS / study, Path("CITATION.cff"), folder):
+        print(path)
+
+
+@app.command()
 def evidence(study: StudyName = "quick") -> None:
     """Pack what a study's numbers are computed from into reports/STUDY/evidence/runs.tar.xz.
 

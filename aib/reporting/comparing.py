@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aib.reporting import words
 from aib.reporting.collect import CellResults
 from aib.reporting.evaluations import Told
 from aib.reporting.words import estimated
@@ -80,7 +81,5 @@ def sorted_out(
 
 def spanned(told: Told, column: str, cells: list[CellResults], digits: int = 1) -> str:
     """The lowest and the highest mean of some arms; one number where they are alike."""
-    means = [told.values(cell, column) for cell in cells]
-    ends = [f"{each.mean():.{digits}f}" for each in means if each.size]
-    low, high = min(ends, key=float), max(ends, key=float)
-    return (low if low == high else f"{low} to {high}").replace("-", "−")
+    values = [told.values(cell, column) for cell in cells]
+    return words.spanned([each.mean() for each in values if each.size], digits)

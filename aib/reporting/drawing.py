@@ -1,7 +1,8 @@
 """What all figures share: sizes, colours, marks; each is drawn narrow, to be read on a phone.
 
 The same kind of model has the same colour everywhere; arms that share it differ in marker and
-line. A point leads to its run in the page.
+line. A point leads to its run in the page, and marks carry the name of their arm, by which the page
+fades those of others.
 """
 
 import re
@@ -58,6 +59,7 @@ STYLE = {
     "svg.hashsalt": "aib",
 }
 PAGE = "../index.html"
+OF_ARM = "arm--"  # begins the id of a mark; `save` makes it the attribute data-arm
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Drawn:
     title: str
     caption: str
     figure: Figure
-    shape: str = ""  # in the page: wide, tall, or neither
+    shape: str = ""  # in the page: wide, strip (words at its side), or neither
 
 
 def save(drawn: Drawn, folder: Path, titles: dict[str, str]) -> Path:
@@ -82,15 +84,17 @@ def save(drawn: Drawn, folder: Path, titles: dict[str, str]) -> Path:
 
 
 def _hoverable(svg: str, titles: dict[str, str]) -> str:
-    """Give every linked point its title, and round coordinates to hundredths of a point."""
+    """Give every linked point its title and every mark its arm; round to hundredths of a point."""
 
     def rounded(match: re.Match) -> str:
         return re.sub(r"(\d\.\d\d)\d+", r"\1", match[0])
 
     def with_title(match: re.Match) -> str:
-        return f'{match[0][:-1]} tabindex="-1"><title>{escape(titles[match[1]])}</title>'
+        words = escape(titles[match[1]])
+        return f'<a xlink:href="{PAGE}#{match[1]}" tabindex="-1"><title>{words}</title>'
 
     svg = re.sub(r'\b(d|x|y)="[^"]*"', rounded, svg)
+    svg = re.sub(f'id="{OF_ARM}([^"]*)"', r'data-arm="\1"', svg)
     return re.sub(rf'<a xlink:href="{re.escape(PAGE)}#([^"]+)"[^>]*>', with_title, svg)
 
 
@@ -113,20 +117,27 @@ def look(results: StudyResults, cell: CellResults) -> tuple[str, str]:
     return MARKERS[number % len(MARKERS)], LINES[number % len(LINES)]
 
 
+def of_arm(cell: CellResults) -> str:
+    """The `gid` of a mark of that arm."""
+    return OF_ARM + cell.arm
+
+
 def points(axes: Axes, cell: CellResults, x: Any, y: Any, marker: str, **style: Any) -> None:
     """One point a run, each leading to its row in the page."""
     style = {"s": 26, "color": colour(cell), "edgecolor": "white", "linewidth": 0.6} | style
-    drawn = axes.scatter(x, y, marker=marker, zorder=3, clip_on=False, **style)
+    drawn = axes.scatter(x, y, marker=marker, zorder=3, clip_on=False, gid=of_arm(cell), **style)
     if np.size(x) == len(cell.counted):  # else nothing says which run a point is of
         drawn.set_urls([f"{PAGE}#{run_anchor(record)}" for record in cell.counted])
 
 
-def interval(axes: Axes, values: np.ndarray, at: float, tone: str, confidence: float) -> None:
-    """Mean and t interval as a horizontal bar at height `at`."""
-    found = mean_interval(values, confidence)
+def interval(
+    axes: Axes, cell: CellResults, values: np.ndarray, at: float, confidence: float
+) -> None:
+    """Mean and t interval of an arm as a horizontal bar at height `at`."""
+    found, style = mean_interval(values, confidence), {"color": colour(cell), "gid": of_arm(cell)}
     if np.isfinite(found.low):
-        axes.plot([found.low, found.high], [at, at], color=tone, lw=9, alpha=0.25, zorder=1)
-    axes.plot([found.estimate] * 2, [at - 0.2, at + 0.2], color=tone, lw=2, zorder=2)
+        axes.plot([found.low, found.high], [at, at], lw=9, alpha=0.25, zorder=1, **style)
+    axes.plot([found.estimate] * 2, [at - 0.2, at + 0.2], lw=2, zorder=2, **style)
 
 
 def series(
@@ -143,8 +154,9 @@ def series(
     kept = [n for n, column in enumerate(columns) if column.size]
     found = [mean_interval(columns[n], results.confidence) for n in kept]
     x = np.asarray(x)[kept]
-    axes.vlines(x, [i.low for i in found], [i.high for i in found], color=colour(cell), lw=0.8)
-    style = {"color": colour(cell), "lw": 1.2, "ms": 3.5} | style
+    shared = {"color": colour(cell), "gid": of_arm(cell)}
+    axes.vlines(x, [i.low for i in found], [i.high for i in found], lw=0.8, **shared)
+    style = {"lw": 1.2, "ms": 3.5} | shared | style
     axes.plot(x, [i.estimate for i in found], form, **style)
 
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from aib.reporting.words import number
+from aib.reporting.words import number, points, signed
 from aib.statistics.power import MOST_SEEDS
 
 
@@ -58,3 +58,26 @@ def _points(row: dict[str, Any], value: str, low: str, high: str) -> str:
     if row[low] is not None and math.isfinite(row[low]):
         text += f" [{number(row[low], sign='+')}, {number(row[high], sign='+')}]"
     return text
+
+
+def verdict_words(row: dict[str, Any], alpha: float, split: str = "test") -> dict[str, str]:
+    """A question in plain words: the claim, the numbers it rests on, and why."""
+    treatment, control = row["treatment"], row["control"]
+    if row["low"] is None:
+        return {"claim": f"{treatment} against {control}.", "found": "", "rest": row["reason"]}
+    interval = "repeated interval" if "look" in row else "interval"
+    found = (
+        f"{signed(row['difference'])} points of {split} accuracy, "
+        f"{100 * (1 - alpha):g} % {interval} {signed(row['low'])} to {signed(row['high'])}."
+    )
+    rest = row["reason"]
+    if row["verdict"] == "equivalent":
+        claim = (
+            f"{treatment} and {control} differ by less than the margin of {points(row['margin'])}."
+        )
+    elif row["verdict"] == "undecided":
+        claim = f"Whether {treatment} differs from {control} stays open."
+        rest = f"{rest} {seeds_words(row)}".rstrip()
+    else:
+        claim = f"{treatment} is {row['verdict']} than {control}."
+    return {"claim": claim, "found": found, "rest": rest}

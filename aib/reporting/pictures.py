@@ -21,12 +21,14 @@ class Sheet:
         self.width, self.height = width, height
         self.figure = Figure((width, height))
 
-    def picture(self, pixels: np.ndarray, left: float, top: float, side: float) -> Axes:
-        """A square of pixels (S, S, 3), embedded as it is."""
+    def picture(
+        self, pixels: np.ndarray, left: float, top: float, side: float, link: str | None = None
+    ) -> Axes:
+        """A square of pixels (S, S, 3), embedded as it is; it may lead somewhere."""
         place = (left / self.width, 1 - (top + side) / self.height)
         axes = self.figure.add_axes((*place, side / self.width, side / self.height))
         axes.set_axis_off()
-        axes.imshow(pixels, interpolation="none")
+        axes.imshow(pixels, interpolation="none", url=link)
         return axes
 
     def text(self, left: float, top: float, words: str, size: float = 8, **style: str) -> None:

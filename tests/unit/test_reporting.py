@@ -24,9 +24,13 @@ from aib.params import load
 from aib.params.studies import Contrast, Factorial, Spread
 from aib.record import EVALUATION, PARTS, read
 from aib.reporting import drawing, page, tables
+from aib.reporting.answer import answer
+from aib.reporting.arms import about
 from aib.reporting.collect import collect
+from aib.reporting.context import bar
 from aib.reporting.evaluations import tell, teller
-from aib.reporting.headline import headline_lines
+from aib.reporting.headline import headline_lines, verdict_words
+from aib.reporting.inline import group_anchor, runs_title
 from aib.reporting.summary import summarise
 from aib.statistics import (
     factorial,
@@ -321,7 +325,7 @@ def page_text(results, folder: Path) -> str:
     """The words of a page, without its figures and tags."""
     page.write_report(results, folder)
     text = (folder / "index.html").read_text()
-    text = re.sub(r"<(svg|style).*?</\1>", "", text, flags=re.S)
+    text = re.sub(r"<(svg|style|script).*?</\1>", "", text, flags=re.S)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
 
 
@@ -369,7 +373,7 @@ def test_the_page_of_a_factorial(parameters, tmp_path):
     assert places == sorted(places)
     assert "in the declared order: a question is open" in text
     assert "uses the weights of the last epoch, whatever weights" in text
-    assert "attention is " in page.lede(summarise(results)["verdicts"])
+    assert str(escape(answer(summarise(results)))) in text
     tables_found = {path.stem for path in (tmp_path / "report" / "tables").glob("*.csv")}
     assert {"main_effects", "interactions", "contrasts"} <= tables_found
     contrasts = csv.DictReader((tmp_path / "report" / "tables" / "contrasts.csv").open())
@@ -588,13 +592,14 @@ def test_the_page_is_self_contained_and_its_links_lead_somewhere(report, links):
     text = (report / "index.html").read_text()
     assert len(text) < 1_500_000
     assert all(source.startswith("data:image/png;base64,") for source in links.sources)
-    assert not re.search(r"@import|<script|<link", text)
+    assert not re.search(r"@import|<script [^>]|<link|fetch\(|import\(|XMLHttpRequest", text)
+    assert text.count("<script>") == 1
     assert not re.search(r"url\((?!#)", text)
     for link in links.links:
         assert not re.match(r"[a-z]+:", link), link
         if link.startswith("#"):
             assert link[1:] in links.ids, link
-        else:
+        elif link != "../index.html":  # of all studies, beside any report
             assert (report / link).exists(), link
 
 
@@ -607,7 +612,7 @@ def test_the_page_begins_with_the_verdicts(report):
     text = (report / "index.html").read_text()
     sections = re.findall(r'<section id="([a-z]+)"', text)
     assert sections == [
-        *("verdicts", "figures", "numbers", "evaluations", "declared", "protocol"),
+        *("arms", "maps", "verdicts", "figures", "numbers", "evaluations", "declared", "protocol"),
         *("published", "cost", "failures", "provenance", "reading", "runs"),
     ]
 
@@ -615,7 +620,7 @@ def test_the_page_begins_with_the_verdicts(report):
 def test_numbers_and_points_lead_to_their_runs(report, links, results):
     text = (report / "index.html").read_text()
     cell = results.cell("cluttered-digits", "vgg")
-    assert f'href="#{page.group_anchor(cell)}" title="{page.runs_title(cell)}"' in text
+    assert f'href="#{group_anchor(cell)}" title="{runs_title(cell)}"' in text
     assert "seeds 0, 1, 2, 3, 4, 5; code c0ffee123456; data d1d1d1d1d1d1" in text
     assert links.svg_titles > 60  # the points, and the page's own title
 
@@ -631,6 +636,7 @@ def test_every_figure_is_made(report):
         "information-cluttered-digits.svg",
         "anchors-cluttered-digits.svg",
         "gallery-cluttered-digits.svg",
+        "glance-cluttered-digits.svg",
         "filmstrip-cluttered-digits.svg",
         "stability-cluttered-digits.svg",
         "agreement-cluttered-digits.svg",
@@ -705,25 +711,82 @@ def test_a_study_whose_runs_all_diverged(parameters, tmp_path):
     }
 
 
+def asked(verdict: str, difference: float | None = 0.2, **more) -> dict:
+    """A row of the summary as the answer reads it."""
+    row = {"family": "main", "treatment": "a", "control": "b", "dataset": "d", "margin": 1.0}
+    ends = {} if difference is None else {"low": difference - 0.5, "high": difference + 0.5}
+    return row | {"verdict": verdict, "difference": difference} | ends | more
+
+
 @pytest.mark.parametrize(
-    ("verdicts", "words"),
+    ("rows", "words"),
     [
-        (["undecided"] * 4, "All 4 contrasts are undecided"),
-        (["undecided"], "The one declared contrast is undecided"),
-        (["better", "undecided"], "better in 1 and undecided in 1"),
-        (["worse", "equivalent"], "worse in 1 and equivalent within the margin in 1"),
-        ([], "decides nothing"),
+        ([asked("undecided")] * 2, ["Not decided.", "stays open", "no finding of “no effect”"]),
+        ([asked("better", 2.0)], ["More accurate.", "(+2.00 points [+1.50, +2.50]) raises test"]),
+        ([asked("equivalent")], ["No difference that matters.", "by less than 1 point, if at all"]),
+        ([asked("equivalent", -0.001)], ["(+0.00 points [−0.50, +0.50])"]),
+        ([asked("undecided", None)], ["a in place of b (not measured)"]),
+        ([asked("worse", -2.0), asked("undecided")], ["lowers test accuracy; whether using a in"]),
+        (
+            [asked("equivalent", -0.2)] * 4 + [asked("better", 2.0)],
+            ["Of 5 comparisons 1 is more accurate and 4 are different by less than 1 point"],
+        ),
+        (
+            [asked("better", 2.0), asked("equivalent", family="ablation")],
+            ["raises test accuracy. Of 1 varied settings 1 is different by less than 1 point"],
+        ),
+        ([], ["compares nothing"]),
     ],
 )
-def test_the_lede_is_honest(verdicts, words):
-    rows = [{"family": "main", "verdict": word} for word in verdicts]
-    assert words in page.lede(rows)
-    effects = [row | {"family": "main effects", "treatment": "b"} for row in rows]
-    if verdicts[1:] == ["undecided"]:
-        words = page.lede([row | {"dataset": "d"} for row in effects])
-        assert words.startswith("Main effects: b is better and b is undecided.")
-    if "undecided" in verdicts[1:]:
-        assert "no finding" in page.lede(rows) or "neither support" in page.lede(rows)
+def test_the_answer_is_honest_and_has_its_size(rows, words):
+    text = answer({"verdicts": rows, "split": "test"})
+    assert all(each in text for each in words), text
+    decided = any(row["verdict"] in ("better", "worse", "equivalent") for row in rows)
+    assert decided or not re.search("raise|lower|matters|accurate", text)
+
+
+def test_main_effects_are_answered_before_pairs():
+    part = {"family": "main effects", "treatment": "bottleneck", "control": "no bottleneck"}
+    rows = [asked("worse", -2.0, **part), asked("better")]
+    text = answer({"verdicts": rows, "split": "validation"})
+    assert text.startswith("Less accurate. An information bottleneck (−2.00 points")
+    assert "validation accuracy" in text
+    assert "in place of" not in text
+
+
+def test_an_arm_is_told_by_its_parts_and_its_own_settings(results):
+    told = {cell.arm: about(results, cell) for cell in results.distinct("cluttered-digits")}
+    assert told["vgg"] == "nothing added"
+    assert told["vgg-aib"] == "a map of where to look and an information bottleneck (beta 0.01)"
+    assert told["vgg-aib-qt [anchors=2]"].startswith("a map of where to look in 2 levels")
+    assert "anchors" not in told["vgg-aib-qt [anchors=2]"]
+    assert told["vgg-aib [beta=0.1]"].endswith("(beta 0.1)")
+
+
+def test_a_bar_that_is_cut_says_so():
+    rows = [asked("undecided", low=-40.0, high=0.5), asked("undecided", low=-1.0, high=2.0)]
+    assert bar(rows[0], rows)["cut"] == ["left"]
+    assert bar(rows[0], rows)["low"] == 0
+    far = asked("undecided", -12.0, low=-40.0, high=0.5)
+    assert (bar(far, rows)["has_point"], bar(rows[0], rows)["has_point"]) == (False, True)
+    assert bar(rows[1], rows)["cut"] == []
+
+
+def test_marks_and_rows_carry_their_arm(report, results):
+    text = (report / "index.html").read_text()
+    arms = {cell.arm for cell in results.distinct("cluttered-digits")}
+    named = re.findall(r'<(tr|tbody|g) [^>]*data-arm="([^"]+)"', text)
+    assert {arm for _, arm in named} == arms
+    assert {tag for tag, _ in named} == {"tr", "tbody", "g"}
+    assert drawing.OF_ARM not in text
+
+
+def test_a_map_in_a_figure_leads_to_its_run(report, results):
+    svg = (report / "figures" / "gallery-cluttered-digits.svg").read_text()
+    cell = results.cell("cluttered-digits", "vgg-aib")
+    anchor = drawing.run_anchor(cell.counted[0])
+    found = re.findall(rf'<a xlink:href="[^"]*#{anchor}"[^>]*><title>[^<]+</title>\s*<image', svg)
+    assert len(found) > 3
 
 
 def test_a_bound_below_the_margin_is_said():
@@ -732,6 +795,6 @@ def test_a_bound_below_the_margin_is_said():
         (judged,) = judge_family([(runs + shift, runs)], margin=1.0)
         row = {"treatment": "a", "control": "b", "margin": 1.0, "verdict": str(judged.verdict)}
         row |= {"difference": -shift, "low": -shift - 1, "high": 1 - shift}
-        found = page.sentence(row | {"reason": judged.reason}, 0.05)
+        found = verdict_words(row | {"reason": judged.reason}, 0.05)
         assert words in found["rest"]
         assert f"−{shift:.2f} points of test accuracy" in found["found"]

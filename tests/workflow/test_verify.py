@@ -423,7 +423,7 @@ TAMPERINGS = {
     # what was made of the runs
     "a number of the page": (page_number, "report: reports/quick: index.html: line"),
     "a verdict of the page": (
-        lambda: text(PAGE, "? undecided", "▲ better"),
+        lambda: text(PAGE, "</span> undecided", "</span> better"),
         "report: reports/quick: index.html: line",
     ),
     "a number of the summary": (

@@ -91,4 +91,4 @@ def draw(told: Told) -> Iterator[Drawn]:
         "images. Strengths are in aib/evaluation/parts/corruptions.py."
     )
     title = f"Of five corruptions, {worst} leaves {spanned(told, worst, cells, 0)} % right"
-    yield Drawn(f"{told.name}-{told.dataset}", title, caption, figure, "tall")
+    yield Drawn(f"{told.name}-{told.dataset}", title, caption, figure)

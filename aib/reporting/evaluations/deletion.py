@@ -124,7 +124,7 @@ def draw(told: Told) -> Iterator[Drawn]:
         "the image's mean. Beats: the interval of its advantage in insertion less "
         "deletion lies above 0."
     )
-    yield Drawn(f"{told.name}-{told.dataset}", _title(told), caption, figure, "tall")
+    yield Drawn(f"{told.name}-{told.dataset}", _title(told), caption, figure)
 
 
 def _title(told: Told) -> str:

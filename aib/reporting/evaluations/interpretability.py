@@ -117,7 +117,7 @@ def draw(told: Told) -> Iterator[Drawn]:
         f"After spatial changes {spanned(told, 'spatial', mapped, 0)} % of maps agree, "
         f"{spanned(told, 'spatial_centred', mapped, 0)} % of centred ones"
     )
-    yield Drawn(f"{told.name}-{told.dataset}", title, caption, figure, "tall")
+    yield Drawn(f"{told.name}-{told.dataset}", title, caption, figure)
 
 
 def _curve(axes: Any, told: Told, cell: CellResults, kind: str, maps: str, shift: float) -> None:

@@ -21,7 +21,7 @@ from aib.reporting.drawing import (
 )
 from aib.reporting.evaluations import Column, Told
 from aib.reporting.questions import sources
-from aib.reporting.words import estimated
+from aib.reporting.words import estimated, spanned
 from aib.statistics import Interval, two_way_bootstrap
 
 TITLE = "Does the network use its map?"
@@ -53,12 +53,12 @@ def message(told: Told) -> str:
     said = []
     for cell in told.arms:
         cost = told.interval(cell, "other")
-        words = "which this number of runs does not place"
+        judged = "which this number of runs does not place"
         if cost.high < -margin:
-            words = "more than the margin: it needs the map of the image"
+            judged = "more than the margin: it needs the map of the image"
         elif cost.low > -margin and cost.high < margin:
-            words = "within the margin: which image the map is of hardly matters"
-        said.append(f"{cell.arm} {estimated(cost, sign='+')} points, {words}")
+            judged = "within the margin: which image the map is of hardly matters"
+        said.append(f"{cell.arm} {estimated(cost, sign='+')} points, {judged}")
     return f"With the map of another image, accuracy changes by: {'; '.join(said)}."
 
 
@@ -129,4 +129,6 @@ def draw(told: Told) -> Iterator[Drawn]:
         "replacement but the last keeps the image's mean gain. Grey band: the margin, "
         f"±{margin:g} points; beyond ±1 the scale is logarithmic."
     )
-    yield Drawn(f"{told.name}-{told.dataset}", "The map replaced", caption, figure)
+    costs = [-told.interval(cell, "other").estimate for cell in cells]
+    title = f"Another image’s map costs {spanned(costs, 1)} points (means of the arms)"
+    yield Drawn(f"{told.name}-{told.dataset}", title, caption, figure)

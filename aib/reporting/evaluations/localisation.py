@@ -77,32 +77,28 @@ def _either(auroc: float) -> float:
     return max(auroc, 1 - auroc)
 
 
-# ---------------------------------------------------------------- in words
-
-
 def message(told: Told) -> str:
     """Maps and controls in the primary figure and against all other pixels; polarities."""
-    compared = _compared(told)
+    compared = compared_figures(told)
     column, _ = AGAINST[compared[0]]
     arms = [f"{cell.arm} {estimated(told.interval(cell, column))}" for cell in told.arms]
-    name, best = _best_control(told, compared[0])
+    name, best = best_control(told, compared[0])
     said = [
-        f"AUROC of the object's pixels against {_what(told, compared[0])}: {listed(arms)}, after "
+        f"AUROC of the object's pixels against {against(told, compared[0])}: {listed(arms)}, after "
         f"choosing the polarity on validation; of the controls {name} has most, {number(best)}"
     ]
     said += [_sides(told, figure) for figure in compared]
     return " ".join(sentence(each) for each in [*said, _polarities(told)])
 
 
-def _compared(told: Told) -> list[str]:
+def compared_figures(told: Told) -> list[str]:
     """The primary figure, and that against all other pixels where it is another one."""
-    return list(AGAINST) if _what(told, "primary") != _what(told, "auroc") else ["auroc"]
+    return list(AGAINST) if against(told, "primary") != against(told, "auroc") else ["auroc"]
 
 
-def _what(told: Told, figure: str) -> str:
+def against(told: Told, figure: str) -> str:
     """What the object's pixels are told from."""
-    against = _numbers(told)[0]["against"]
-    fragments = figure == "primary" and against == "fragments"
+    fragments = figure == "primary" and _numbers(told)[0]["against"] == "fragments"
     return "fragments that look like it" if fragments else "all other pixels"
 
 
@@ -119,7 +115,8 @@ def _mean_controls(told: Told, figure: str) -> dict[str, float]:
     }
 
 
-def _best_control(told: Told, figure: str) -> tuple[str, float]:
+def best_control(told: Told, figure: str) -> tuple[str, float]:
+    """The control with the highest mean, by its better polarity; the true mask aside."""
     found = {
         name: _either(score)
         for name, score in _mean_controls(told, figure).items()
@@ -145,7 +142,9 @@ def _sides(told: Told, figure: str) -> str:
             if side(found[cell]) == word
         ]
         said += [f"{word} it {listed(arms)}"] if arms else []
-    text = f"beside the best control of each run, against {_what(told, figure)}: {'; '.join(said)}"
+    text = (
+        f"beside the best control of each run, against {against(told, figure)}: {'; '.join(said)}"
+    )
     varied = [cell for cell in told.cells if cell not in told.arms]
     others = [cell.arm for cell in varied if side(found[cell]) != "above"]
     if len(others) == len(varied) > 1:
@@ -208,7 +207,7 @@ def untrained(told: Told) -> np.ndarray:
 
 def draw(told: Told) -> Iterator[Drawn]:
     """Every run's score by arm beside the length of its features, and the controls below."""
-    compared, draws = _compared(told), untrained(told)
+    compared, draws = compared_figures(told), untrained(told)
     rivals_shown = [words for name, words in CONTROLS.items() if name not in (LENGTH, "uniform")]
     names = [wrapped(cell) for cell in told.cells] + rivals_shown[:-1]
     names += ["untrained networks"] if len(draws) else []
@@ -226,16 +225,14 @@ def draw(told: Told) -> Iterator[Drawn]:
             axes.scatter(found, [at] * len(found), marker="D", s=18, color="none", edgecolor=INK)
         axes.axhline(len(told.cells) - 0.5, color=SOFT, lw=0.6, ls=":")
         axes.set_xlim(min(0.4, axes.get_xlim()[0]), 1.02)
-        axes.set_title(f"against\n{_what(told, kind)}", fontsize=9.5, fontweight="normal")
+        axes.set_title(f"against\n{against(told, kind)}", fontsize=9.5, fontweight="normal")
         axes.set_xlabel("AUROC")
         axes.tick_params(axis="y", length=0)
         axes.grid(False, axis="y")
     name_rows(grid[0], names)
     grid[0].tick_params(axis="y", labelsize=9)
-    marks = {
-        "map of a run": ("o", INK),
-        "control; in an arm's row the length of its features": ("D", "none"),
-    }
+    marks = {"map of a run": ("o", INK)}
+    marks["control; in an arm's row the length of its features"] = ("D", "none")
     pairs = [pair for cell in told.cells for pair in _turned(told, cell, "primary")]
     if any(learned != chosen for learned, chosen in pairs):
         marks["as learned, where the polarity was turned"] = ("x", INK)
@@ -248,11 +245,11 @@ def draw(told: Told) -> Iterator[Drawn]:
 def _arm(axes: Axes, told: Told, cell: CellResults, kind: str, at: int) -> None:
     """An arm's runs, each with its features' length below it and what it was as learned."""
     column, tone = AGAINST[kind][0], colour(cell)
-    scores, records = told.values(cell, column), told.runs(cell)
-    interval(axes, scores, at - 0.14, tone, told.results.confidence)
+    scores = told.values(cell, column)
+    interval(axes, cell, scores, at - 0.14, told.results.confidence)
     heights = at - 0.14 + fan(len(scores), 0.13)
     points(axes, cell, scores, heights, "o", s=18)
-    lengths = [record.numbers(told.name)["controls"][LENGTH][kind] for record in records]
+    lengths = [each.numbers(told.name)["controls"][LENGTH][kind] for each in told.runs(cell)]
     axes.scatter(lengths, at + 0.24 + fan(len(scores), 0.05), s=11, marker="D", lw=0.7,
                  color="none", edgecolor=tone, zorder=3)  # fmt: skip
     for (before, after), height in zip(_turned(told, cell, kind), heights, strict=True):
@@ -268,10 +265,10 @@ def _turned(told: Told, cell: CellResults, kind: str) -> list[tuple[float, float
 
 
 def _title(told: Told) -> str:
-    figure = _compared(told)[0]
+    figure = compared_figures(told)[0]
     column, above = AGAINST[figure]
     better = [cell for cell in told.arms if side(told.interval(cell, above)) == "above"]
-    name, best = _best_control(told, figure)
+    name, best = best_control(told, figure)
     control = f"the best control, {name} ({number(best)})"
     if not better:
         return f"Maps of no arm are told to show the object better than {control}"
@@ -282,20 +279,20 @@ def _title(told: Told) -> str:
 
 
 def _caption(told: Told, draws: np.ndarray) -> str:
+    others = listed([against(told, figure) for figure in compared_figures(told)])
     text = (
         f"Probability that a pixel of the object on {told.dataset} has a higher value in the map "
-        f"than one of {listed([_what(told, figure) for figure in _compared(told)])}; chance is "
-        f"0.5. A dot is a run ({count_words(told.cells)} an arm) after the polarity is chosen on "
-        f"validation, line and band are mean and {100 * told.results.confidence:g} % t interval "
-        "over runs. Hollow: controls, of which the length of the features differs by run and "
-        "stands under the run's arm"
+        f"than one of {others}; chance is 0.5. A dot is a run ({count_words(told.cells)} an arm) "
+        "after the polarity is chosen on validation, line and band are mean and "
+        f"{100 * told.results.confidence:g} % t interval over runs. Hollow: controls, of which "
+        "the length of the features differs by run and stands under the run's arm"
     )
     if len(draws):
         text += (
             f"; {len(draws)} untrained networks, each by its better polarity, reach "
             f"{number(draws[:, 0].max())} at most"
         )
-    ceiling = _mean_controls(told, _compared(told)[0]).get(CONTROLS[CEILING])
+    ceiling = _mean_controls(told, compared_figures(told)[0]).get(CONTROLS[CEILING])
     if ceiling is not None:
         text += f". The true mask in the map's cells, {number(ceiling)}, is the ceiling"
     return text + "."

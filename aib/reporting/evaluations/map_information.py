@@ -143,11 +143,11 @@ def _by_arm(told: Told) -> Drawn:
     axes = figure.subplots()
     for at, cell in enumerate(told.cells):
         own = told.values(cell, "map")
-        interval(axes, own, at - 0.15, colour(cell), told.results.confidence)
+        interval(axes, cell, own, at - 0.15, told.results.confidence)
         points(axes, cell, own, at - 0.15 + fan(len(own), 0.1), "o", s=16)
         kept = told.values(cell, "quantised")
         if kept.size:
-            interval(axes, kept, at + 0.18, colour(cell), told.results.confidence)
+            interval(axes, cell, kept, at + 0.18, told.results.confidence)
             style = {"s": 16, "color": "white", "edgecolor": colour(cell), "linewidth": 1}
             points(axes, cell, kept, at + 0.18 + fan(len(kept), 0.1), "s", **style)
             axes.plot([told.values(cell, "capacity").mean()] * 2, [at, at + 0.4], color=INK, lw=1.2)

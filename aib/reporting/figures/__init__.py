@@ -17,8 +17,8 @@ from aib.reporting.figures import (
 )
 
 FIGURES = (
-    *(runs, differences, ablations, learning),
-    *(information, anchors, stability, gallery, filmstrip),
+    *(runs, differences, ablations, information, learning),
+    *(anchors, stability, gallery, filmstrip),
 )
 
 

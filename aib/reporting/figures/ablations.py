@@ -6,7 +6,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from aib.reporting.collect import StudyResults
-from aib.reporting.drawing import SOFT, WIDTH, Drawn, colour, fan, points
+from aib.reporting.drawing import WIDTH, Drawn, colour, fan, of_arm, points
+from aib.reporting.questions import verdict_rows
+from aib.reporting.words import listed
+
+WORDS = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "no difference that matters",
+    "undecided": "undecided",
+}
 
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
@@ -30,12 +39,12 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Iterator[Drawn]:
     means = []
     for axes, (label, measure) in zip(grid, panels, strict=True):
         means = [np.mean([measure(r) for r in cell.counted]) for _, cell in cells]
-        axes.plot(range(len(cells)), means, color=SOFT, lw=1, zorder=1)
         for at, (_, cell) in enumerate(cells):
             own, y = cell.arm == declared.arm, [measure(r) for r in cell.counted]
             x = at + fan(len(y), 0.1)
             points(axes, cell, x, y, "o" if own else "D", alpha=1 if own else 0.75)
-            axes.plot([at - 0.2, at + 0.2], [np.mean(y)] * 2, color=colour(cell), lw=2, zorder=2)
+            bar = {"color": colour(cell), "gid": of_arm(cell)}
+            axes.plot([at - 0.2, at + 0.2], [np.mean(y)] * 2, lw=2, zorder=2, **bar)
         axes.set_ylabel(label)
         axes.margins(y=0.15)
         if max(means) > 4 * min(means) and label != "anchors in use":
@@ -44,13 +53,27 @@ def ablation(results: StudyResults, dataset: str, name: str) -> Iterator[Drawn]:
     ticks = [f"{v}\n(n = {len(cell.counted)})" for v, cell in cells]
     grid[-1].set_xticks(range(len(cells)), ticks)
     grid[-1].set(xlabel=declared.parameter, xlim=(-0.5, len(cells) - 0.5))
-    errors = [(cell.values("error").mean(), str(value)) for value, cell in cells]
-    best, worst = min(errors), max(errors)
     caption = (
         f"{declared.arm} on {dataset} with {declared.parameter} varied; every point is a run, bars "
         "are means, circles the study's own value with all of its runs. Values are spaced evenly, "
-        f"not to scale. The lowest mean {results.split} error, {best[0]:.2f} %, is at {best[1]}, "
-        f"the highest, {worst[0]:.2f} %, at {worst[1]}; the contrasts of the ablation family say "
-        "which of these differences can be told from none."
+        "not to scale, and no line joins what is not told apart."
     )
-    yield Drawn(f"ablation-{name}-{dataset}", f"Ablation: {name}", caption, figure)
+    yield Drawn(f"ablation-{name}-{dataset}", _title(results, dataset, name), caption, figure)
+
+
+def _title(results: StudyResults, dataset: str, name: str) -> str:
+    """Which values differ from the study's own, and which do not by what would matter."""
+    declared = results.plan.study.ablations[name]
+    verdicts = {
+        row["treatment"]: row["verdict"]
+        for row in verdict_rows(results)
+        if row["dataset"] == dataset
+    }
+    found: dict[str, list[str]] = {}
+    for value, cell in results.ablation(dataset, name):
+        if cell.arm in verdicts and cell.arm != declared.arm:
+            found.setdefault(verdicts[cell.arm], []).append(str(value))
+    said = [
+        f"{WORDS[verdict]} with {listed(found[verdict])}" for verdict in WORDS if verdict in found
+    ]
+    return f"{declared.parameter} of {declared.arm}: {'; '.join(said)}"

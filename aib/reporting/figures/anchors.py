@@ -39,8 +39,7 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
         "are as many as would, used alike, have the same entropy; dead are those that no pixel "
         f"chose. {'. '.join(map(_moved_words, cells))}."
     )
-    shape = "tall" if len(cells) > 2 else ""
-    yield Drawn(f"anchors-{dataset}", _title(cells), caption, figure, shape)
+    yield Drawn(f"anchors-{dataset}", _title(cells), caption, figure)
 
 
 def ordered(record: Record) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Forest plot of every declared question over the band of the margin."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -19,6 +20,9 @@ from aib.reporting.drawing import (
     size_words,
 )
 from aib.reporting.questions import MAIN_EFFECTS, verdict_rows
+from aib.reporting.words import listed, signed
+
+WORDS = ("better", "worse", "equivalent", "undecided")
 
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
@@ -37,14 +41,18 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     for at, row in enumerate(rows):
         is_effect = row["family"] == MAIN_EFFECTS
         tone = INK if is_effect else colour(results.cell(dataset, row["treatment"]))
-        if abs(row["difference"]) > limit:  # an arrow at the edge, with the value
+        ends = np.clip([row["low"], row["high"]], -limit, limit)
+        axes.plot(ends, [at, at], color=tone, lw=2, solid_capstyle="butt")
+        for end in (row["low"], row["high"]):
+            if abs(end) > limit:  # it goes on beyond the edge
+                mark = ">" if end > 0 else "<"
+                axes.plot(np.sign(end) * limit, at, mark, color=tone, ms=6)
+        if abs(row["difference"]) > limit:  # its value stands at that edge
             side = np.sign(row["difference"])
-            axes.plot(side * limit, at, ">" if side > 0 else "<", color=tone, ms=7)
-            value = f"{row['difference']:+.1f}".replace("-", "−")
-            axes.annotate(value, (side * 0.93 * limit, at), va="center", fontsize=9, color=tone)
-            axes.texts[-1].set_ha("right" if side > 0 else "left")
+            style = {"va": "bottom", "ha": "right" if side > 0 else "left", "fontsize": 9}
+            value = signed(row["difference"], 1)
+            axes.annotate(value, (side * limit, at - 0.12), color=tone, **style)
         else:
-            axes.plot([row["low"], row["high"]], [at, at], color=tone, lw=2, solid_capstyle="butt")
             axes.plot(row["difference"], at, "s", color=tone, ms=6)
         place = {"xy": (1.02, at), "xycoords": ("axes fraction", "data"), "va": "center"}
         axes.annotate(row["verdict"], **place, fontweight="bold", fontsize=9)
@@ -56,17 +64,23 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     axes.set_xlabel(
         f"difference in {results.split} accuracy, points\n← control better · treatment better →"
     )
-    decided = sum(row["verdict"] != "undecided" for row in rows)
     sizes = sorted({row[n] for row in rows for n in ("n_treatment", "n_control")})
     caption = (
         f"Difference of mean {results.split} accuracy of every declared question on {dataset}, "
         f"treatment minus control, with its {100 * results.confidence:g} % interval (each for "
         f"itself; the verdicts are corrected over the family). Grey band: the margin, ±{margin:g} "
-        "points; an arrow lies beyond the scale. "
-        f"{size_words(sizes)} runs a side. {decided} of {len(declared)} questions are decided; an "
-        "interval that covers 0 and leaves the band decides nothing."
+        "points; an arrow goes on beyond the scale. "
+        f"{size_words(sizes)} runs a side. An interval that covers 0 and leaves the band decides "
+        "nothing."
     )
-    yield Drawn(f"differences-{dataset}", "Differences and the margin", caption, figure)
+    yield Drawn(f"differences-{dataset}", _title(declared), caption, figure)
+
+
+def _title(rows: list[dict[str, Any]]) -> str:
+    """How many questions got which word."""
+    counts = Counter(row["verdict"] for row in rows)
+    found = [f"{counts[word]} {word}" for word in WORDS if counts[word]]
+    return f"Of {len(rows)} differences {listed(found)}"
 
 
 def reach(rows: list[dict[str, Any]], margin: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from aib.evaluation.cells import areas, auroc, counts
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults
-from aib.reporting.drawing import Drawn, with_runs
+from aib.reporting.drawing import PAGE, Drawn, run_anchor, with_runs
 from aib.reporting.pictures import Sheet, outline, overlay, small
 from aib.statistics import mean_interval
 
@@ -36,7 +36,7 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
         if found:
             title += f", from epoch {int(np.median(found))} on (median)"
         caption += _starts(cells)
-    yield Drawn(f"filmstrip-{dataset}", title, caption, sheet.figure, "tall")
+    yield Drawn(f"filmstrip-{dataset}", title, caption, sheet.figure, "strip")
 
 
 def _has_film(record: Record) -> bool:
@@ -86,7 +86,7 @@ def _block(sheet: Sheet, cell: CellResults, top: float) -> None:
             outline(axes, masks[row], len(pixels))
         for left, attention in zip(lefts, maps, strict=True):
             pixels = overlay(image, attention, float(maps.min()), float(maps.max()))
-            sheet.picture(pixels, left, line, SIDE)
+            sheet.picture(pixels, left, line, SIDE, f"{PAGE}#{run_anchor(record)}")
 
 
 def _caption(dataset: str, cells: list[CellResults]) -> str:

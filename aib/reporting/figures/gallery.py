@@ -7,7 +7,7 @@ import numpy as np
 
 from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults
-from aib.reporting.drawing import WIDTH, Drawn, with_runs
+from aib.reporting.drawing import PAGE, WIDTH, Drawn, run_anchor, with_runs
 from aib.reporting.evaluations import of_kind
 from aib.reporting.pictures import Sheet, outline, overlay, small
 from aib.reporting.questions import correct
@@ -27,14 +27,12 @@ Shown = list[tuple[CellResults, list[Record]]]
 
 def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     """The same images in every column, a column a run; a fixed random sample of them."""
-    arms = [
-        (cell, runs) for cell in with_runs(results, dataset) if (runs := _with_maps(results, cell))
-    ]
+    arms = [(cell, runs) for cell in with_runs(results, dataset) if (runs := with_maps(cell))]
     if not arms:
         return
     every = [record for _, runs in arms for record in runs]
-    images, masks = _pictures(results, dataset, every[0])
-    count = min(len(images), *(len(_maps(results, record)) for record in every))
+    images, masks = pictures_of(results, dataset, every[0])
+    count = min(len(images), *(len(maps_of(results, record)) for record in every))
     groups = sample(np.array([correct(record)[:count] for record in every]))
     shown = [(cell, chosen(runs, max(1, COLUMNS // len(arms)))) for cell, runs in arms]
     sheet = _sheet(results, shown, groups, images, masks)
@@ -77,16 +75,17 @@ def polarity_of(record: Record) -> str | None:
     return found and found["polarity"]
 
 
-def _with_maps(results: StudyResults, cell: CellResults) -> list[Record]:
+def with_maps(cell: CellResults) -> list[Record]:
+    """The counted runs that kept maps and predictions."""
     return [r for r in cell.counted if "gallery_mean" in r.attention and r.predictions]
 
 
-def _maps(results: StudyResults, record: Record) -> np.ndarray:
+def maps_of(results: StudyResults, record: Record) -> np.ndarray:
     """Mean maps of the first scored images; of the gallery alone where no others are kept."""
     return record.attention.get(f"{results.split}_mean", record.attention["gallery_mean"])
 
 
-def _pictures(
+def pictures_of(
     results: StudyResults, dataset: str, record: Record
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Images and masks as the network saw them: of the prepared data, else of the gallery."""
@@ -154,7 +153,7 @@ def _row(
     top: float,
 ) -> None:
     """One image: as it is, then under the map of every run; the colours have one scale."""
-    maps = [[_maps(results, record)[number] for record in runs] for _, runs in shown]
+    maps = [[maps_of(results, record)[number] for record in runs] for _, runs in shown]
     every = np.concatenate([np.ravel(each) for each in maps])
     low, high = float(every.min()), float(every.max())
     cell, runs = shown[0]
@@ -168,7 +167,8 @@ def _row(
         outline(axes, mask, len(pixels))
     for (_, runs), lefts, row in zip(shown, _lefts(shown), maps, strict=True):
         for record, left, attention in zip(runs, lefts, row, strict=True):
-            sheet.picture(overlay(image, attention, low, high), left, top, SIDE)
+            laid = overlay(image, attention, low, high)
+            sheet.picture(laid, left, top, SIDE, f"{PAGE}#{run_anchor(record)}")
             predicted = record.predictions["predicted"][number]
             wrong = predicted != record.predictions["labels"][number]
             style = {"color": "#b34700", "fontweight": "bold"} if wrong else {}

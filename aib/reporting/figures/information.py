@@ -68,7 +68,6 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
         _title(cells, entropy),
         _caption(results, cells, dataset),
         figure,
-        "tall",
     )
 
 

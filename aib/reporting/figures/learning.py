@@ -16,6 +16,7 @@ from aib.reporting.drawing import (
     count_words,
     legend_height,
     look,
+    of_arm,
     plain_log_scale,
     with_runs,
     wrapped,
@@ -53,11 +54,12 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
             curves = np.array([[measure(line) for line in evaluated(r)] for r in cell.counted])
             epochs = [line["epoch"] for line in evaluated(cell.counted[0])]
             shown = np.unique(np.linspace(0, len(epochs) - 1, THIN_POINTS).astype(int))
-            thin = {"color": colour(cell), "lw": 0.5, "alpha": 0.4}
+            thin = {"color": colour(cell), "lw": 0.5, "alpha": 0.4, "gid": of_arm(cell)}
             axes.plot(np.array(epochs)[shown], curves.T[shown], **thin)
             line = look(results, cell)[1]
             moves.append(np.abs(np.diff(curves.mean(0)[-2:])).max(initial=0))
-            axes.plot(epochs, curves.mean(0), line, color=colour(cell), lw=2, label=wrapped(cell))
+            thick = {"color": colour(cell), "lw": 2, "gid": of_arm(cell)}
+            axes.plot(epochs, curves.mean(0), line, label=wrapped(cell), **thick)
         axes.set_ylabel(label)
         if axes is not grid[-1] or members is cells:
             axes.set_yscale("log")
@@ -68,7 +70,10 @@ def draw(results: StudyResults, dataset: str) -> Iterator[Drawn]:
     caption = (
         f"{split.capitalize()} figures at every evaluated epoch on {dataset}, {count_words(cells)} "
         "runs an arm: thin lines are runs, thick ones their means; error and cross-entropy on log "
-        "scales. Shown to judge convergence, not to choose an epoch: between the last two the mean "
-        f"error of no arm moved by more than {max(moves[: len(cells)]):.2f} points."
+        "scales. Shown to judge convergence, not to choose an epoch."
     )
-    yield Drawn(f"learning-{dataset}", "Learning curves", caption, figure, "tall")
+    title = (
+        "Between the last two looks the mean error of no arm moved by more than "
+        f"{max(moves[: len(cells)]):.2f} points"
+    )
+    yield Drawn(f"learning-{dataset}", title, caption, figure)
