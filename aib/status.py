@@ -84,7 +84,7 @@ def _unfinished(spec: RunSpec, folder: Path) -> Standing:
     left = (spec.training.epochs - epoch) * each[-1] if each else None
     owner = holder(folder)
     if owner:
-        said = owner if left is None else f"about {_duration(left)} left, {owner}"
+        said = owner if left is None else f"about {duration(left)} left, {owner}"
         return Standing("running", epoch, said, sum(each), left)
     if (folder / files.FAILURE).exists():
         reason = (folder / files.FAILURE).read_text(errors="replace").strip()
@@ -99,22 +99,16 @@ def show(plan: Plan, results: Path, clear: bool = False, every: bool = False) ->
 
     Of a long study a line an arm is printed, unless `every` run is asked for.
     """
-    lines = {}
-    for cell in plan.cells:  # a value of an ablation that is the arm itself is shown with the arm
-        for folder, spec in zip(cell.folders, cell.runs, strict=True):
-            if folder not in lines:
-                now = standing(spec, results / "runs" / folder)
-                lines[folder] = Line(cell, spec, now)
-    console, found = Console(), list(lines.values())
+    console, found = Console(), list(lines_of(plan, results).values())
     if clear:
         console.clear()
     if every or len(found) <= LONG:
         console.print(_runs(f"study {plan.name}", found))
     else:
-        console.print(_arms(plan.name, found))
+        console.print(arms(plan.name, found))
         _notable(console, found)
     console.print(", ".join(_counts(found)))
-    console.print(_cost(found))
+    console.print(cost(found))
     return not all(line.now.is_over for line in found)
 
 
@@ -129,7 +123,19 @@ def _runs(title: str, lines: Sequence[Line]) -> Table:
     return rows
 
 
-def _arms(name: str, lines: Sequence[Line]) -> Table:
+def lines_of(plan: Plan, results: Path) -> dict[Path, Line]:
+    """Where every run of a study stands, by its folder, with the first of the arms it is of."""
+    lines = {}
+    for cell in plan.cells:  # a value of an ablation that is the arm itself is shown with the arm
+        for folder, spec in zip(cell.folders, cell.runs, strict=True):
+            if folder not in lines:
+                now = standing(spec, results / "runs" / folder)
+                lines[folder] = Line(cell, spec, now)
+    return lines
+
+
+def arms(name: str, lines: Sequence[Line]) -> Table:
+    """A line an arm: its runs by their state, and their mean error."""
     headings = ("arm", "dataset", "runs", "", "mean error", "key")
     rows = table(f"study {name}", *headings, right=("runs", "mean error"))
     for _, group in groupby(lines, key=lambda line: line.cell.folders[0].parent):
@@ -157,14 +163,14 @@ def _counts(lines: Sequence[Line]) -> list[str]:
     return [f"{count} {state}" for state, count in counts.items()]
 
 
-def _cost(lines: Sequence[Line]) -> str:
+def cost(lines: Sequence[Line]) -> str:
     """Hours of runs, which those side by side share, taken and left."""
     took = defaultdict(list)  # by finished runs, of each cell and of all
     for line in lines:
         if line.now.is_over and line.now.seconds:
             took[line.cell.key].append(line.now.seconds)
             took[None].append(line.now.seconds)
-    said = f"trained for {_duration(sum(line.now.seconds for line in lines))} in all"
+    said = f"trained for {duration(sum(line.now.seconds for line in lines))} in all"
     coming = [line for line in lines if not line.now.is_over]
     left = [
         line.now.left if line.now.left is not None else mean(took[line.cell.key] or took[None])
@@ -172,7 +178,7 @@ def _cost(lines: Sequence[Line]) -> str:
         if line.now.left is not None or took[None]
     ]
     if coming and len(left) == len(coming):
-        said += f", about {_duration(sum(left))} left; runs side by side share it"
+        said += f", about {duration(sum(left))} left; runs side by side share it"
     return said
 
 
@@ -200,7 +206,8 @@ def grid(plan: Plan) -> None:
     console.print(f"stopping rule: {verbatim(study.stopping_rule)}")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as a person would say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

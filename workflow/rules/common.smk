@@ -17,6 +17,7 @@ from aib.studies.gates import check_gates
 from aib.studies.pilot import pilot_plan
 from aib.studies.plan import check_protocols, plan
 from aib.studies.specs import write_specs
+from snakemake.logging import logger
 
 try:
     # Held as long as this process lives.
@@ -64,6 +65,10 @@ if DEVICE != "cpu" and visible_gpus():
 # One failing run does not stop the others. While this file is read there are no settings to change.
 onstart:
     workflow.scheduler.keepgoing = True
+    # For the display (aib/display), which learns all else from Snakemake's own events.
+    logger.info(
+        f"study {STUDY}", extra={"plans": [PLAN, PILOT] if PILOT else [PLAN]}
+    )
 
 
 wildcard_constraints:

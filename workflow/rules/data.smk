@@ -8,6 +8,8 @@ rule fetch:
         "logs/fetch/{dataset}/{file}.log",
     retries: 2
     localrule: True  # nodes of a cluster often reach no network
+    message:
+        "fetching {wildcards.file} of {wildcards.dataset}"
     shell:
         "aib data fetch {wildcards.dataset} {wildcards.file} 2>&1 | tee {log}"
 
@@ -23,6 +25,8 @@ if CONFIG.archives:
         log:
             "logs/fetch/{dataset}/{file}.log",
         retries: 2
+        message:
+            "fetching {wildcards.file} of {wildcards.dataset}"
         shell:
             "AIB_MIRROR=$(dirname {input:q}) "
             "aib data fetch {wildcards.dataset} {wildcards.file} 2>&1 | tee {log}"
@@ -37,6 +41,8 @@ rule fetch_weights:
         "logs/fetch/weights/{family}.log",
     retries: 2
     localrule: True
+    message:
+        "fetching the weights of {wildcards.family}"
     shell:
         "aib models fetch {wildcards.family} 2>&1 | tee {log}"
 
@@ -59,6 +65,8 @@ rule prepare:
     params:
         code=lambda wildcards: code_hash(PREPARING),
         dataset=lambda wildcards: PARAMETERS.datasets[wildcards.dataset].identity(),
+    message:
+        "preparing {wildcards.dataset}"
     shell:
         "aib data prepare {wildcards.dataset} 2>&1 | tee {log}"
 

@@ -12,5 +12,7 @@ rule pilot:
     params:
         study=STUDY,
         code=TRAINING_CODE,
+    message:
+        "judging the pilot of {params.study}"
     shell:
         "aib pilot {params.study} 2>&1 | tee {log}"
