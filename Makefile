@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= all
 STUDY ?= quick
 RUN = . .venv/bin/activate &&
-SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --quiet host reason --show-failed-logs --config study=$(STUDY)
+SNAKEMAKE = $(RUN) snakemake --cores $(CORES) --config study=$(STUDY)
 
 .PHONY: help reproduce resume pull test lint gpu-check
 

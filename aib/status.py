@@ -107,7 +107,7 @@ def show(plan: Plan, results: Path, clear: bool = False, every: bool = False) ->
     else:
         console.print(arms(plan.name, found))
         _notable(console, found)
-    console.print(", ".join(_counts(found)))
+    console.print(", ".join(counts(found)))
     console.print(cost(found))
     return not all(line.now.is_over for line in found)
 
@@ -143,7 +143,7 @@ def arms(name: str, lines: Sequence[Line]) -> Table:
         cell = members[0].cell
         errors = [line.now.error for line in members if line.now.error is not None]
         shown = f"{mean(errors):.2%}" if errors else ""
-        states = ", ".join(_counts(members))
+        states = ", ".join(counts(members))
         arm = verbatim(cell.arm)
         rows.add_row(arm, cell.dataset, str(len(members)), states, shown, cell.key)
     return rows
@@ -158,9 +158,10 @@ def _notable(console: Console, lines: Sequence[Line]) -> None:
         console.print(f"and {len(found) - SHOWN} more; all runs: --all")
 
 
-def _counts(lines: Sequence[Line]) -> list[str]:
-    counts = Counter(line.now.state for line in lines)
-    return [f"{count} {state}" for state, count in counts.items()]
+def counts(lines: Sequence[Line]) -> list[str]:
+    """How many runs are in each state."""
+    found = Counter(line.now.state for line in lines)
+    return [f"{count} {state}" for state, count in found.items()]
 
 
 def cost(lines: Sequence[Line]) -> str:

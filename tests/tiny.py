@@ -10,7 +10,16 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("aib", "snakemake_logger_plugin_aib", "workflow", "params", "Snakefile", "dvc.yaml", "pyproject.toml", ".gitignore")
+PARTS = (
+    "aib",
+    "snakemake_logger_plugin_aib",
+    "workflow",
+    "params",
+    "Snakefile",
+    "dvc.yaml",
+    "pyproject.toml",
+    ".gitignore",
+)
 
 DATASET = {"train": 200, "validation": 60, "test": 100}
 NETWORK = {

@@ -10,18 +10,17 @@ from aib.claims.tree import STYLES
 from aib.display.progress import Progress
 from aib.errors import AibError
 from aib.params import load
-from aib.status import cost, duration, lines_of
+from aib.status import cost, counts, duration, lines_of
 
 
 def ending(progress: Progress, study: str, root: Path, reported: bool) -> Iterator[Text]:
     """The lines: after a report with the ledger's and the path of the page."""
     plan = progress.plan or progress.plans[0]
     found = list(lines_of(plan, root / "results").values())
-    over = sum(line.now.is_over for line in found)
-    said = f"study {study}: {over} of {len(found)} runs in {duration(progress.elapsed)}"
+    said = f"study {study}: {', '.join(counts(found))}, after {duration(progress.elapsed)}"
     yield Text(f"{said}; {cost(found)}")
     if progress.failed:
-        yield Text(f"{len(progress.failed)} jobs failed; what is finished is kept", style="red")
+        yield Text(f"failed jobs: {len(progress.failed)}; what is finished is kept", style="red")
     if reported:
         yield from _verdicts(study, root)
         yield Text(f"page: reports/{study}/index.html")

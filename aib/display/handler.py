@@ -50,23 +50,35 @@ class LogHandler(LogHandlerBase):
                 self._show(record)
             elif hasattr(record, "plans") and not self.as_snakemake:
                 self._begin(record)
-            elif self.as_snakemake or record.levelno >= WARNING:
-                self._print(self.format(record))
             else:
-                self.counts = getattr(record, "stats", self.counts)
-                self.held.append(self.format(record))
+                self._before(record)
         except Exception:
             self.handleError(record)
 
     def close(self) -> None:
         """The end of the study, or what was said of one that did not start."""
-        display, held = self.display, self.held
-        self.display, self.held = None, []  # Python closes every handler once more
+        display, self.display = self.display, None  # Python closes every handler once more
         if display:
             display.close()
-        for text in held:
-            self._print(text)
+        self._release()
         super().close()
+
+    def _before(self, record: LogRecord) -> None:
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO and not self.as_snakemake:  # no study was announced
+            self.as_snakemake = True
+            self._release()
+        if self.as_snakemake or record.levelno >= WARNING:
+            self._print(self.format(record))
+        elif event == LogEvent.RUN_INFO:
+            self.counts = record.stats
+        elif event is None:
+            self.held.append(self.format(record))
+
+    def _release(self) -> None:
+        for text in self.held:
+            self._print(text)
+        self.held = []
 
     def _begin(self, record: LogRecord) -> None:
         from aib.display.study import StudyDisplay  # needs what only a study loads anyway
@@ -84,8 +96,8 @@ class LogHandler(LogHandlerBase):
                 self.display.failed(record)
             case LogEvent.GROUP_ERROR:  # each of its jobs tells of itself
                 pass
-            case _ if record.levelno >= WARNING:
-                self.display.say(self.format(record))
+            case _ if record.levelno >= WARNING and "CalledProcessError" not in record.getMessage():
+                self.display.say(self.format(record))  # that one is told by the failed job
 
     def _print(self, text: str) -> None:
         if text:

@@ -27,7 +27,7 @@ def picture(progress: Progress, height: int) -> RenderableType:
         time += f", [red]{len(progress.failed)} failed[/]"
     below = [rows, time, *(_now(progress, job) for job in jobs[:SHOWN])]
     below += [f"and {len(jobs) - SHOWN} more jobs"] if len(jobs) > SHOWN else []
-    by_arm = arms(f"study {progress.plan.name}", list(progress.lines.values()))
+    by_arm = arms(progress.plan.name, list(progress.lines.values()))
     if by_arm.row_count + len(below) + AROUND <= height:
         below.insert(0, by_arm)
     return Group(*below)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from aib.display.ending import ending
 from aib.display.picture import picture
@@ -29,13 +30,13 @@ class StudyDisplay:
         self.study = plans[0].name
         self.live: Live | None = None
         self.reported = False
-        to_do = [f"{counts[phase]} runs to {phase}" for phase in PHASES if counts.get(phase)]
+        to_do = [f"{counts[phase]} to {phase}" for phase in PHASES if counts.get(phase)]
         self.say(f"study {self.study}: {', '.join(to_do) or 'no run to make'}")
 
     def say(self, text: str, style: str = "") -> None:
         """Print a text, above the picture if there is one."""
-        for line in text.splitlines():
-            self.console.print(printable(line), style=style, markup=False, highlight=False)
+        shown = Text("\n".join(map(printable, text.splitlines())), style=style)
+        self.console.print(shown, highlight=False)
 
     def started(self, record: LogRecord) -> None:
         """A job began: a run of the study, or a step that is told when it has words for it."""
