@@ -34,5 +34,5 @@ def _verdicts(study: str, root: Path) -> Iterator[Text]:
         yield Text(f"the ledger cannot be read: {error}")
         return
     for each in findings:
-        line = Text(f"  {each.word:<15}", style=STYLES[each.word])
-        yield line.append(f" {each.claim}: {each.found or each.wanted}", "default")
+        said = "; ".join(filter(None, (each.claim, each.asked, each.found or each.wanted)))
+        yield Text(f"  {each.word:<17}", style=STYLES[each.word]).append(f" {said}", "default")

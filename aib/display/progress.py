@@ -22,7 +22,7 @@ class Job:
     rule: str
     words: str
     folder: Path | None = None  # of its run, below results/runs
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
 
     @property
     def elapsed(self) -> float:
@@ -106,9 +106,9 @@ class Progress:
     def left(self) -> str:
         """What is left of the runs, in words; empty as long as none was measured."""
         phases = {phase: self._seconds_left(phase) for phase, count in self.to_do.items() if count}
-        if phases.get("train", 0.0) is None or not any(phases.values()):
-            return ""
         known = sum(seconds for seconds in phases.values() if seconds is not None)
+        if phases.get("train", 0.0) is None or not known:
+            return ""
         what = " of training" if None in phases.values() else ""
         return f"about {duration(known / self.side_by_side)}{what} left"
 
@@ -143,7 +143,9 @@ class Progress:
             return None
         each = mean(took)
         begun = [max(0.0, each - job.elapsed) if own[job] is None else own[job] for job in running]
-        waiting = max(0, self.to_do[phase] - len(running))
+        # A run that was not trained is not evaluated.
+        lost = [job for job in list(self.failed.values()) if job.rule in ("train", phase)]
+        waiting = max(0, self.to_do[phase] - len(running) - len(lost))
         return waiting * each + sum(begun)
 
     def _own_left(self, job: Job) -> float | None:

@@ -34,9 +34,10 @@ class StudyDisplay:
         self.say(f"study {self.study}: {', '.join(to_do) or 'no run to make'}")
 
     def say(self, text: str, style: str = "") -> None:
-        """Print a text, above the picture if there is one."""
-        shown = Text("\n".join(map(printable, text.splitlines())), style=style)
-        self.console.print(shown, highlight=False)
+        """Print a text, above the picture if there is one; the style is that of its first line."""
+        first, *more = map(printable, text.splitlines())
+        shown = Text(first, style=style)
+        self.console.print(Text("\n").join([shown, *map(Text, more)]), highlight=False)
 
     def started(self, record: LogRecord) -> None:
         """A job began: a run of the study, or a step that is told when it has words for it."""
@@ -54,6 +55,7 @@ class StudyDisplay:
                 redirect_stderr=False,
             )
             self.live.start()
+        self._draw()
 
     def finished(self, number: int) -> None:
         """A job ended well: of a training, what came of it."""
@@ -61,18 +63,20 @@ class StudyDisplay:
         if job and job.rule == "train":
             self._tell(job)
         self.reported |= bool(job) and job.rule == "report"
+        self._draw()
         if not self.progress.is_making_runs:
             self._stop()
 
     def failed(self, record: LogRecord) -> None:
         """A job failed: which, and the end of its log."""
         job = self.progress.fail(record.jobid, _job(record))
-        self.say(f"failed: {job.words}", style="red")
+        said = [f"failed: {job.words}"]
         for name in record.log:
-            self.console.print(f"  its log: {name}", markup=False, highlight=False, soft_wrap=True)
             path = self.root / name
             lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
-            self.say("\n".join(f"  | {line}" for line in lines[-TAIL:]))
+            said += [f"  its log: {name}", *(f"  | {line}" for line in lines[-TAIL:])]
+        self.say("\n".join(said), style="red")
+        self._draw()
 
     def close(self) -> None:
         """Tell how it ended."""
@@ -93,6 +97,10 @@ class StudyDisplay:
         left = "" if self.live else progress.left()
         said += [left] if left else []
         self.say(f"[{count} of {len(progress.lines)}] {arm}: {', '.join(said)}")
+
+    def _draw(self) -> None:
+        if self.live:
+            self.live.refresh()
 
     def _stop(self) -> None:
         if self.live:
