@@ -35,7 +35,7 @@ class StudyDisplay:
 
     def say(self, text: str, style: str = "") -> None:
         """Print a text, above the picture if there is one; the style is that of its first line."""
-        first, *more = map(printable, text.splitlines())
+        first, *more = map(printable, text.splitlines() or [""])
         shown = Text(first, style=style)
         self.console.print(Text("\n").join([shown, *map(Text, more)]), highlight=False)
 

@@ -10,7 +10,7 @@ from tiny import ROOT
 from aib.display import progress as module
 from aib.display.progress import Job, Progress
 from aib.params import load
-from aib.studies.plan import Plan
+from aib.studies.plan import Plan, plan
 
 
 @pytest.fixture
@@ -58,6 +58,13 @@ def test_of_all_runs_those_count_that_stay_as_they_are(tmp_path, study):
         assert (progress.done("train"), progress.total("train")) == (done, runs)
         progress.finish(1)
         assert progress.done("train") == done + 1
+
+
+def test_the_plan_is_the_one_whose_runs_are_made(tmp_path, study):
+    other = plan(load(ROOT), "cifar10-smoke")
+    progress = Progress([study, other], {"train": 1}, tmp_path)
+    start(progress, 1, "train", next(iter(other.by_folder)))
+    assert (progress.plan, progress.total("train")) == (other, len(other.runs))
 
 
 def test_what_is_said_of_a_run_is_what_its_files_say(tmp_path, study):
