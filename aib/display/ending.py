@@ -34,5 +34,5 @@ def _verdicts(study: str, root: Path) -> Iterator[Text]:
         yield Text(f"the ledger cannot be read: {error}")
         return
     for each in findings:
-        said = "; ".join(filter(None, (each.claim, each.asked, each.found or each.wanted)))
+        said = "; ".join(filter(None, (each.claim, each.found or each.wanted, each.asked)))
         yield Text(f"  {each.word:<17}", style=STYLES[each.word]).append(f" {said}", "default")

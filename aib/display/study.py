@@ -79,10 +79,11 @@ class StudyDisplay:
         self._draw()
 
     def close(self) -> None:
-        """Tell how it ended."""
+        """Tell how it ended; in a pipe each line is cut where it would be long."""
         self._stop()
+        cut = not self.console.is_terminal
         for line in ending(self.progress, self.study, self.root, self.reported):
-            self.console.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
+            self.console.print(line, no_wrap=cut, overflow="ellipsis", highlight=False)
 
     def _tell(self, job: Job) -> None:
         """A finished run's outcome, from its record."""

@@ -86,7 +86,7 @@ def test_in_a_pipe_a_run_is_a_line(project):
     steps = {"writing reports/tiny/index.html", "importing study tiny into MLflow"}
     assert set(lines[5:7]) == steps
     assert re.match(ENDED, lines[7])
-    assert re.match(r"  \w.* It helps; vgg-aib-qt against vgg: better\?", lines[8])
+    assert re.match(r"  \w[\w ]+ It helps; \S", lines[8])
     assert lines[9:] == ["page: reports/tiny/index.html"]
     assert max(map(len, lines)) <= WIDTH
 
