@@ -98,6 +98,7 @@ def make_cell(cell: Cell) -> None:
 
 def copy(source: Path, target: Path, seed: int) -> None:
     """A finished run under another seed, unlike its source in one weight and one prediction."""
+    shutil.rmtree(target, ignore_errors=True)  # half of a copy
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("lock"))
     result = json.loads((target / files.RESULT).read_text()) | {"seed": seed}
     spec = json.loads((target / files.SPEC).read_text()) | {"seed": seed}
