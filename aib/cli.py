@@ -268,7 +268,9 @@ def train(
     trainings_per_gpu: Annotated[
         int, typer.Option(envvar="AIB_TRAININGS_PER_GPU", help="trainings that may share a GPU")
     ] = 1,
-    checkpoint_seconds: Annotated[float, typer.Option(help="time between checkpoints")] = 60.0,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(envvar="AIB_CHECKPOINT_SECONDS", help="time between checkpoints")
+    ] = 60.0,
     code: Annotated[
         str, typer.Option(envvar="AIB_TRAINING_CODE", help="hash that is expected; refuse another")
     ] = "",

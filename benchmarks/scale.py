@@ -52,7 +52,7 @@ STUDY = {
     "contrasts": [{"treatment": f"{m}-0.03", "control": "vgg-0.03"} for m in MODELS[1:]],
 }
 RESULTS = Path("results")
-PLAN, PARSE = "plan, nothing made", "Snakefile read by a job"
+PLAN, PARSE, IDLE = "plan, nothing made", "Snakefile read by a job", "no-op"
 COMMANDS = {
     PLAN: "snakemake -n --quiet all --config study=many",
     PARSE: "snakemake --list-rules --mode remote --config study=many",
@@ -61,7 +61,7 @@ COMMANDS = {
     "report": "aib report many",
     "evidence": "aib evidence many",
     "verify": "aib verify many",
-    "no-op": "snakemake --cores 2 --quiet all --config study=many",
+    IDLE: "snakemake --cores 2 --quiet all --config study=many",
 }
 
 
@@ -98,6 +98,7 @@ def make_cell(cell: Cell) -> None:
 
 def copy(source: Path, target: Path, seed: int) -> None:
     """A finished run under another seed, unlike its source in one weight and one prediction."""
+    shutil.rmtree(target, ignore_errors=True)  # half of a copy
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("lock"))
     result = json.loads((target / files.RESULT).read_text()) | {"seed": seed}
     spec = json.loads((target / files.SPEC).read_text()) | {"seed": seed}
@@ -150,6 +151,15 @@ def inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
+def settle(folder: Path) -> None:
+    """Let Snakemake take what is there for made by itself, so that it has nothing to do."""
+    done = folder / "results/tracking/many.done"
+    done.parent.mkdir(exist_ok=True)
+    done.touch()
+    touch = ("--touch", "--cores", "1", "--quiet", "all", "--config", "study=many")
+    run(folder, "snakemake", *touch, timeout=3600)
+
+
 # In a small process of its own: Linux begins a child's count of memory with that of its parent.
 MEASURE = """
 import json, resource, subprocess, sys, time
@@ -182,6 +192,8 @@ def main() -> None:
             empty, full = (declare(root / f"{kind}-{runs}", runs) for kind in ("empty", "full"))
             make(full)
             for name in arguments.only:
+                if name == IDLE:
+                    settle(full)
                 cpu, took, memory = measure(empty if name == PLAN else full, COMMANDS[name])
                 print(f"{runs} {name}: {cpu:.1f} s, {took:.1f} s, {memory:.0f} MB", file=sys.stderr)
                 table.add_row(f"{runs:,}", name, f"{cpu:.1f}", f"{took:.1f}", f"{memory:,.0f}")

@@ -20,6 +20,8 @@ from aib.record import Record
 from aib.reporting.collect import CellResults, StudyResults
 from aib.statistics import Interval, mean_interval, spread
 
+RUNS = 30  # of an arm, its first seeds: pairs grow with the square of their number
+
 
 def standard_ranks(maps: np.ndarray) -> np.ndarray:
     """Ranks of the cells of each map, of mean 0 and length 1, (N, cells); NaN for a flat map."""
@@ -138,7 +140,7 @@ def agreement(results: StudyResults, dataset: str) -> Agreement:
     for cell in results.distinct(dataset):
         maps = {
             record.result["seed"]: record.attention[f"{results.split}_mean"][:IMAGES]
-            for record in cell.counted
+            for record in cell.counted[:RUNS]
             if f"{results.split}_mean" in record.attention
         }
         if len(maps) > 1:

@@ -10,7 +10,8 @@ import pkgutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -61,9 +62,16 @@ class Told:
         """The counted runs of a cell that it says something of."""
         return [record for record in cell.counted if record.numbers(self.name) is not None]
 
+    @cached_property
+    def _known(self) -> dict[Path, Row]:
+        """Figures by run: each column, table and figure asks for them."""
+        return {}
+
     def figures(self, record: Record) -> Row:
         """The values of one run, by column."""
-        return self.teller.figures(record.numbers(self.name))
+        if record.folder not in self._known:
+            self._known[record.folder] = self.teller.figures(record.numbers(self.name))
+        return self._known[record.folder]
 
     def values(self, cell: CellResults, column: str) -> np.ndarray:
         """One column of a cell's runs; a run without that value is left out."""
@@ -159,6 +167,7 @@ class Told:
         return list(made(self)) if made else []
 
 
+@cache
 def teller(kind: str) -> ModuleType:
     """The file that tells of a kind of evaluation; `AibError` where there is none."""
     if kind not in {module.name for module in pkgutil.iter_modules(__path__)}:
@@ -168,6 +177,7 @@ def teller(kind: str) -> ModuleType:
     return pkgutil.resolve_name(f"{__name__}.{kind}")
 
 
+@lru_cache(maxsize=8)  # page, tables and figures each ask
 def tell(results: StudyResults, dataset: str) -> list[Told]:
     """Every evaluation that says something of some run on the dataset, in the order of params.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from aib.reporting.agreement import IMAGES, Agreement, agreement, over_pairs
+from aib.reporting.agreement import IMAGES, RUNS, Agreement, agreement, over_pairs
 from aib.reporting.collect import StudyResults
 from aib.reporting.drawing import (
     SOFT,
@@ -55,12 +55,19 @@ def _between_seeds(found: Agreement, dataset: str) -> Drawn:
     axes.set_xlabel("agreement of the maps of one image")
     caption = (
         f"{MEASURE} ({IMAGES} at most), on {dataset}; a point is a pair of seeds "
-        f"({count_words(found.cells)} runs an arm), lines are means over pairs, wide bars their "
+        f"({count_words(found.cells)} runs an arm{_first_words(found)}), lines are means over "
+        f"pairs, wide bars their "
         f"{100 * found.confidence:g} % jackknife intervals, which leave out one seed at a time "
         f"because pairs share seeds. {_control_words(found)}{_size_words(found)} Maps are compared "
         "as learned: two that are each other's inverse count below 0."
     )
     return Drawn(f"stability-{dataset}", _seeds_title(found), caption, figure)
+
+
+def _first_words(found: Agreement) -> str:
+    if max(len(cell.counted) for cell in found.cells) <= RUNS:
+        return ""
+    return f", of which the first {RUNS} are compared"
 
 
 def _seeds_title(found: Agreement) -> str:
