@@ -176,7 +176,7 @@ def test_at_most_one_training_a_gpu_unless_told(tmp_path, gpus, options, setting
     project = make_project(tmp_path)
     command = ("snakemake", "--cores", "8", *options, "--config", "study=tiny", *settings)
     names = ",".join(f"{os.getpid()}-{number}" for number in range(gpus))  # of nobody else
-    tools = environment(project) | {"CUDA_VISIBLE_DEVICES": names}
+    tools = environment(project) | {"CUDA_VISIBLE_DEVICES": names, "AIB_DEVICE": "auto"}
     output = subprocess.run(
         command, cwd=project, env=tools, capture_output=True, text=True, check=True
     ).stderr
