@@ -167,12 +167,19 @@ def cluster(tmp_path_factory) -> Iterator[None]:
         start("munged", "--force", "--foreground", *options)
         start("slurmctld", *configured)
         start("slurmd", *configured)
-        idle = ("sinfo", "-h", "-o", "%T")
-        while "idle" not in subprocess.run(idle, capture_output=True, text=True).stdout:
+        state = ("sinfo", "-h", "-o", "%T")
+        for _ in range(1500):  # five minutes; what never comes would hang all tests
+            if "idle" in subprocess.run(state, capture_output=True, text=True).stdout:
+                break
             time.sleep(0.2)
+        else:
+            said = "\n".join(path.read_text()[-1000:] for path in folder.glob("*.out"))
+            pytest.fail(f"no node came up\n{said}")
         yield
         slurm("scancel", "--user=root")
-        while slurm("squeue", "-h"):
+        for _ in range(600):
+            if not slurm("squeue", "-h"):
+                break
             time.sleep(0.2)
 
 
