@@ -1,6 +1,7 @@
 # What all phases share: the plan of the study, the code hashes, safe defaults, lists of files.
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from aib.alive import announce
@@ -135,18 +136,23 @@ def all_runs(wildcards):
     )
 
 
-def entries_of(wildcards):
-    """The evaluations of a run on that dataset."""
-    return applicable(PARAMETERS.evaluations, wildcards.dataset)
+@cache  # asked for by every job
+def entries_on(dataset):
+    """The evaluations of a run on a dataset."""
+    return applicable(PARAMETERS.evaluations, dataset)
 
 
-def others_of(wildcards):
-    """The datasets that those evaluations need beside the run's own."""
-    others = {
-        name
-        for entry in entries_of(wildcards).values()
-        for name in entry.other_datasets
-    }
+@cache
+def identities_on(dataset):
+    """What decides that they are made again."""
+    return {name: identity(entry) for name, entry in entries_on(dataset).items()}
+
+
+@cache
+def others_on(dataset):
+    """The datasets that they need beside the run's own."""
+    entries = entries_on(dataset).values()
+    others = {name for entry in entries for name in entry.other_datasets}
     return [f"results/data/{name}/manifest.json" for name in sorted(others)]
 
 

@@ -6,7 +6,7 @@ rule evaluate:
     input:
         f"{RUN}/result.json",
         "results/data/{dataset}/manifest.json",
-        others_of,
+        lambda wildcards: others_on(wildcards.dataset),
     output:
         f"{RUN}/evaluation.json",
     log:
@@ -19,9 +19,7 @@ rule evaluate:
         runtime=minutes,
         mem_mb=memory_mb,
     params:
-        identities=lambda wildcards: {
-            name: identity(entry) for name, entry in entries_of(wildcards).items()
-        },
+        identities=lambda wildcards: identities_on(wildcards.dataset),
     message:
         "evaluating {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed} ({wildcards.key})"
     shell:
