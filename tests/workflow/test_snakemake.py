@@ -62,9 +62,9 @@ def test_only_code_that_a_phase_reaches_runs_it_again(project):
     schedule, page = project / "aib/training/schedule.py", project / "aib/reporting/page.py"
     edit(schedule, '"""Learning', '# a comment\n"""Learning')
     assert jobs(project, *SNAKEMAKE) == {}
-    edit(page, '"worse": "worse"', '"worse": "less good"')
+    edit(page, '"worse": "▼"', '"worse": "-"')
     assert jobs(project, *SNAKEMAKE) == {"report": 1}
-    edit(page, '"worse": "less good"', '"worse": "worse"')
+    edit(page, '"worse": "-"', '"worse": "▼"')
     teller = project / "aib/reporting/evaluations/localisation.py"
     edit(teller, 'TITLE = "Do the maps', 'TITLE = "Do all maps')
     assert jobs(project, *SNAKEMAKE) == {"report": 1, "track": 1}
