@@ -402,7 +402,9 @@ def claims(
 def status(
     study: StudyName = "quick",
     watch: Annotated[bool, typer.Option("--watch", help="refresh until all is done")] = False,
-    every: Annotated[bool, typer.Option("--all", help="a line a run, if long")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="each run, where a study of over 100 is told by arm")
+    ] = False,
 ) -> None:
     """Show where the runs of a study are, what they took, and what is left."""
     from aib.status import show

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from aib.data.loader import Loader
 from aib.errors import AibError
 from aib.evaluation.accuracy import BATCH
+from aib.evaluation.network import trained_network
 from aib.files import WEIGHTS, file_sha256
-from aib.models import build
 from aib.spec.run import RunSpec
 
 
@@ -25,10 +24,7 @@ class TrackedModel:
         self.spec = RunSpec.model_validate_json(json.dumps(content["spec"]))
         self.normalisation = content["mean"], content["std"]
         self.classes = np.array(self.spec.dataset.classes)
-        size = self.spec.image_size
-        self.network = build(self.spec.model, self.spec.network, len(self.classes), size)
-        self.network.load_state_dict(load_file(folder / WEIGHTS))
-        self.network.eval()
+        self.network = trained_network(self.spec, folder / WEIGHTS).eval()
 
     @torch.inference_mode()
     def predict(self, images: np.ndarray) -> dict[str, np.ndarray]:

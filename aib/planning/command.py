@@ -42,7 +42,8 @@ def plan_study(
     if not took:
         summary = reports / name / "summary.json"
         took = actual.from_summary(estimator, arms, parameters.devices, sharing, summary)
+    told = show.Planned(planned, machine, arms, sums, advice, took)
     if as_json:
-        print(json.dumps(show.content(planned, machine, arms, sums, advice, took), indent=1))
+        print(json.dumps(show.content(told), indent=1))
         return
-    show.show(planned, machine, arms, sums, advice, took)
+    show.show(told)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,15 +22,20 @@ from aib.terminal import print_whole, table
 NUMBERS = ("runs", "done", "epochs", "s/epoch", "hours a run", "hours left", "memory")
 
 
-def content(
-    plan: Plan,
-    machine: Machine,
-    arms: list[Arm],
-    sums: Totals,
-    sharing: Sharing | None,
-    actual: list[Actual],
-) -> dict[str, Any]:
+class Planned(NamedTuple):
+    """All that is told of a study on a machine."""
+
+    plan: Plan
+    machine: Machine
+    arms: list[Arm]
+    sums: Totals
+    sharing: Sharing | None
+    actual: list[Actual]
+
+
+def content(planned: Planned) -> dict[str, Any]:
     """All of it, for JSON."""
+    plan, machine, arms, sums, sharing, actual = planned
     spread, questions = plan.study.spread, asked(plan)
     power = {
         "spread": spread and spread.model_dump(),
@@ -50,15 +55,9 @@ def content(
     return plain(found)
 
 
-def show(
-    plan: Plan,
-    machine: Machine,
-    arms: list[Arm],
-    sums: Totals,
-    sharing: Sharing | None,
-    actual: list[Actual],
-) -> None:
+def show(planned: Planned) -> None:
     """Print it: a row an arm, where its seconds come from, the sums, the power."""
+    plan, machine, arms, sums, sharing, actual = planned
     console = Console()
     print_whole(_table(plan, arms))
     for line in (*_bases(arms), "", *_sums(machine, arms, sums)):

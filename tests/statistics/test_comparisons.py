@@ -330,3 +330,24 @@ class TestExamples:
     def test_bootstrap_refuses_shapes_that_do_not_fit(self, first, second):
         with pytest.raises(ValueError, match="same examples"):
             two_way_bootstrap(np.ones(first), np.ones(second), np.random.default_rng(0))
+
+
+def test_of_many_runs_fewer_rearrangements_are_drawn_in_batches(monkeypatch):
+    """As many values as for 200 runs, some at a time; the t test is what they approach."""
+    drawn = []
+    test = stats.permutation_test
+
+    def counted(*samples, n_resamples, batch, **options):
+        drawn.append((n_resamples, batch))
+        return test(*samples, n_resamples=n_resamples, batch=batch, **options)
+
+    monkeypatch.setattr(stats, "permutation_test", counted)
+    rng = np.random.default_rng(1)
+    treatment, control = rng.normal(0.1, 1, 500), rng.normal(0, 1, 500)
+    assert permutation_p(treatment, control) == pytest.approx(
+        stats.ttest_ind(treatment, control).pvalue, abs=0.01
+    )
+    assert sign_flip_p(treatment - control) == pytest.approx(
+        stats.ttest_rel(treatment, control).pvalue, abs=0.01
+    )
+    assert drawn == [(20_000, 1000), (40_000, 2000)]

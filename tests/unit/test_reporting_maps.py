@@ -140,6 +140,18 @@ def test_seeds_of_both_polarities_are_told(results):
     }
 
 
+def test_of_many_runs_the_first_are_compared_and_that_is_said(tree, monkeypatch):
+    monkeypatch.setattr("aib.reporting.agreement.RUNS", 2)
+    monkeypatch.setattr("aib.reporting.figures.stability.RUNS", 2)
+    results = collect(quick_plan(load(ROOT)), tree)
+    found = agreement(results, DATASET)
+    first = {cell.arm: cell.seeds[:2] for cell in found.cells}
+    assert {arm: list(ranks) for arm, ranks in found.ranks.items()} == first
+    assert max(len(cell.seeds) for cell in found.cells) > 2
+    seeds, _ = stability.draw(results, DATASET)
+    assert "of which the first 2 are compared" in seeds.caption
+
+
 # ---------------------------------------------------------------- what evaluations found
 
 
